@@ -1,0 +1,1 @@
+"""Lungs: reading frontal chest radiographs. Start with :mod:`lung_models.reader`."""

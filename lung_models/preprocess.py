@@ -1,0 +1,57 @@
+"""Radiograph -> network input: the one path for training, evaluation and reading.
+
+Exposure and window differ wildly between hospitals, so the grey scale is standardised per image before anything is
+learnt from it: a linear stretch between two percentiles, then the power that brings the median to one half. Both are
+monotone, and together they undo any linear window and any gamma that left the anatomy unclipped.
+"""
+
+import cv2
+import numpy as np
+
+LOW_PERCENTILE = 1.0  # per cent of pixels at or below black after the stretch
+HIGH_PERCENTILE = 99.0  # per cent of pixels at or below white after the stretch
+MEDIAN_TARGET = 0.5  # grey level, 0..1, that the median is brought to
+POWER_RANGE = (0.4, 2.5)  # the power is kept within this range: beyond it noise would be amplified
+WORKING_SIDE = 512  # pixels; intensities are measured on a copy no larger than this
+
+
+def network_input(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Resize to a square and standardise the grey scale.
+
+    The aspect ratio is not kept: most of the training radiographs were published as squares, and every quantity
+    derived from the network's output (the cardiothoracic ratio, the fractions of the image) is independent of it.
+
+    Args:
+        pixels: float32 (height, width), 0..1, 1 is white.
+        size: Side of the square the network takes, in pixels.
+
+    Returns:
+        float32 (1, size, size), 0..1.
+    """
+    height, width = pixels.shape
+    scale = WORKING_SIDE / max(height, width)
+    if scale < 1:
+        reduced = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = cv2.resize(pixels, reduced, interpolation=cv2.INTER_AREA)
+    pixels = standardise(pixels)
+    shrinking = size < min(pixels.shape)
+    resized = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    return np.clip(resized, 0.0, 1.0)[np.newaxis].astype(np.float32)
+
+
+def standardise(pixels: np.ndarray) -> np.ndarray:
+    """Stretch between the percentiles and bring the median to ``MEDIAN_TARGET``.
+
+    Args:
+        pixels: float32 (height, width), any range.
+
+    Returns:
+        float32 (height, width), 0..1. A constant image comes back as zeros.
+    """
+    low, median, high = np.percentile(pixels, (LOW_PERCENTILE, 50.0, HIGH_PERCENTILE))
+    if high - low < 1e-6:
+        return np.zeros_like(pixels)
+    stretched = np.clip((pixels - low) / (high - low), 0.0, 1.0)
+    median = float(np.clip((median - low) / (high - low), 1e-3, 1 - 1e-3))
+    power = float(np.clip(np.log(MEDIAN_TARGET) / np.log(median), *POWER_RANGE))
+    return np.power(stretched, power, dtype=np.float32)
