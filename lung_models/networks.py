@@ -16,6 +16,8 @@ from lung_models.findings import KEYS
 SEVEN_LAYER_CHANNELS = (32, 64, 128, 128, 256, 256)
 ORGAN_DECODER_CHANNELS = (128, 64, 48, 32, 16)
 ORGAN_COUNT = 3  # right lung, left lung, heart: lung_models.reading.ORGANS
+PRESENTATIONS = ("upright", "turned_clockwise", "turned_anticlockwise", "upside_down", "inverted", "mirrored", "other")
+"""How a picture can be presented to OrganNet; ``other`` is anything but a whole frontal chest radiograph."""
 
 
 class Classifier(Protocol):
@@ -55,18 +57,19 @@ class FindingsNet(nn.Module):
 
     def __init__(self, outputs: int = len(KEYS), dropout: float = 0.2) -> None:
         super().__init__()
-        self.backbone = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+        backbone = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+        self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.backbone.num_features, outputs)
+        self.head = nn.Linear(backbone.num_features, outputs)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and the feature map that they were pooled from."""
-        features = self.backbone.forward_features(_as_colour(images))
+        features: Tensor = self.backbone.forward_features(_as_colour(images))
         return self.head(self.dropout(features.mean(dim=(2, 3)))), features
 
 
 class SevenLayerCNN(nn.Module):
-    """The baseline: six convolutions, each halving the image, and a linear classifier: seven layers of weights.
+    """The baseline: six convolutions, a pooling between each two, and a linear classifier: seven layers.
 
     Args:
         outputs: Number of logits: the six findings, then auxiliary labels while training.
@@ -104,16 +107,22 @@ class SevenLayerCNN(nn.Module):
 class OrganNet(nn.Module):
     """U-Net on the EfficientNet-Lite0 encoder: three overlapping outputs, right lung, left lung, heart.
 
+    A second, small output serves the gate (see :mod:`lung_models.gate`): from the encoder's deepest features, pooled,
+    how the picture is oriented and how far it lies from the chest radiographs that the network was trained on.
+
     Shapes:
         images: (batch, 1, side, side), 0..1; side a multiple of 32.
-        returns: mask logits (batch, 3, side, side) and the encoder's deepest features, pooled (batch, 320); the gate
-            uses these to tell a chest radiograph from anything else.
+        returns: mask logits (batch, 3, side, side), logits of ``PRESENTATIONS`` (batch, 7), and the distance to
+            typical radiographs (batch,), a root mean square over whitened features: about 1 for a typical one.
 
     Example:
-        >>> masks, pooled = OrganNet().eval()(torch.rand(1, 1, 64, 64))
-        >>> masks.shape, pooled.shape
-        (torch.Size([1, 3, 64, 64]), torch.Size([1, 320]))
+        >>> masks, presentation, distance = OrganNet().eval()(torch.rand(1, 1, 64, 64))
+        >>> masks.shape, presentation.shape, distance.shape
+        (torch.Size([1, 3, 64, 64]), torch.Size([1, 7]), torch.Size([1]))
     """
+
+    typical: Tensor
+    whitening: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,12 +132,25 @@ class OrganNet(nn.Module):
             decoder_channels=ORGAN_DECODER_CHANNELS,
             classes=ORGAN_COUNT,
         )
+        width = self.unet.encoder.out_channels[-1]
+        self.presentation = nn.Linear(width, len(PRESENTATIONS))
+        self.register_buffer("typical", torch.zeros(width))
+        self.register_buffer("whitening", torch.eye(width))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mask logits and pooled features."""
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mask logits, presentation logits and distance."""
         features = self.unet.encoder(_as_colour(images))
         masks = self.unet.segmentation_head(self.unet.decoder(features))
-        return masks, features[-1].mean(dim=(2, 3))
+        # In full precision even under autocast: the squares of whitened features overflow half precision.
+        with torch.autocast(images.device.type, enabled=False):
+            pooled = features[-1].float().mean(dim=(2, 3))
+            whitened = (pooled - self.typical) @ self.whitening
+            return masks, self.presentation(pooled), whitened.square().mean(dim=1).sqrt()
+
+    def pooled_features(self, images: Tensor) -> Tensor:
+        """The encoder's deepest features, averaged over the picture: (batch, 320)."""
+        features: Tensor = self.unet.encoder(_as_colour(images))[-1]
+        return features.mean(dim=(2, 3))
 
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {

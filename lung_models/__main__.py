@@ -1,0 +1,246 @@
+"""The command line: ``python -m lung_models COMMAND``. Others script against it; DESIGN's contract says what it prints.
+
+Results go to standard output, everything else to standard error. Exit codes: 0, 1 (work failed), 2 (usage).
+"""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from lung_models.decode import decode
+from lung_models.decode.limits import Limits
+from lung_models.findings import FINDINGS
+from lung_models.inputs import Source, sources
+from lung_models.radiograph import Refusal
+from lung_models.reader import Reader
+from lung_models.reading import Reading
+from lung_models.weights import DEFAULT_ROOT, NETWORKS, Card, WeightStore
+
+log = logging.getLogger("lung_models")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (Refusal, ValueError, FileNotFoundError, FileExistsError) as error:
+        log.error("%s", error)
+        return 1
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        log.error("Stopped.")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lung_models", description="Read frontal chest radiographs.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--weights", type=Path, default=DEFAULT_ROOT, help="folder of versions (default: weights/)")
+
+    read = commands.add_parser("read", parents=[shared], help="read files, folders or ZIP archives")
+    read.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    read.add_argument("--json", action="store_true", help="one JSON object a line")
+    read.add_argument("--masks", type=Path, metavar="DIR", help="write NAME.png: 1 right lung, 2 left lung, 3 heart")
+    read.add_argument("--heatmaps", type=Path, metavar="DIR", help="write NAME.npz: one float32 array a finding")
+    read.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    read.add_argument("--findings", metavar="VERSION", help="read with this version instead of the active one")
+    read.set_defaults(run=_read)
+
+    evaluate = commands.add_parser("evaluate", parents=[shared], help="figures with 95 %% intervals")
+    evaluate.add_argument("network", choices=NETWORKS)
+    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR")
+    evaluate.add_argument("--version", help="default: the active one")
+    evaluate.add_argument("--json", action="store_true")
+    evaluate.set_defaults(run=_evaluate)
+
+    train = commands.add_parser("train", parents=[shared], help="reproduce the shipped weights")
+    train.add_argument("network", choices=NETWORKS)
+    train.add_argument("--data", type=Path, required=True, metavar="DIR")
+    train.add_argument("--recipe", required=True, metavar="NAME")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of versions to add to")
+    train.add_argument("--checkpoints", type=Path, metavar="DIR", help="training state (default: the cache folder)")
+    train.set_defaults(run=_train)
+
+    models = commands.add_parser("models", help="versions and their cards")
+    actions = models.add_subparsers(metavar="list|show", dest="action")
+    listing = actions.add_parser("list", parents=[shared], help="all versions; * marks the active one")
+    show = actions.add_parser("show", parents=[shared], help="one version's card")
+    show.add_argument("version")
+    models.set_defaults(run=_models_list, weights=DEFAULT_ROOT)
+    listing.set_defaults(run=_models_list)
+    show.set_defaults(run=_models_show)
+    return parser
+
+
+def _read(options: argparse.Namespace) -> int:
+    for folder in (options.masks, options.heatmaps):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    reader = Reader.load(options.weights, options.device, options.findings)
+    taken: set[str] = set()
+    for source in sources(options.paths):
+        line, reading = _read_one(reader, source)
+        if options.json:
+            print(json.dumps(line, ensure_ascii=False), flush=True)
+        else:
+            print(_table(line), flush=True)
+        if reading is not None and reading.accepted and (options.masks or options.heatmaps):
+            _write_pictures(reading, _free_name(Path(source.name).stem, taken), options)
+    return 0
+
+
+def _read_one(reader: Reader, source: Source) -> tuple[dict[str, Any], Reading | None]:
+    """One input's line, and its reading unless it could not be decoded."""
+    began = time.perf_counter()
+    try:
+        radiograph = decode(source.read(Limits()), source.name)
+    except Refusal as refusal:
+        spent = round((time.perf_counter() - began) * 1000.0, 1)
+        return {
+            "path": source.path,
+            "accepted": False,
+            "reason": refusal.reason,
+            "view": None,
+            "primary": None,
+            "findings": None,
+            "anatomy": None,
+            "models": {
+                card.network: {"version": card.version, "sha256": card.stamp.sha256}
+                for card in (reader.findings_card, reader.organs_card)
+            },
+            "milliseconds": {"decode": spent, "organs": 0.0, "findings": 0.0, "total": spent},
+        }, None
+    reading = reader.read(radiograph, (time.perf_counter() - began) * 1000.0)
+    return reading.to_json(source.path), reading
+
+
+def _table(line: dict[str, Any]) -> str:
+    """A reading for people."""
+    rows = [line["path"]]
+    if not line["accepted"]:
+        return f"{rows[0]}\n  not read: {line['reason']}"
+    for finding in FINDINGS:
+        one = line["findings"][finding.key]
+        mark = "<- most likely" if line["primary"] == finding.key else ""
+        rows.append(
+            f"  {finding.name:<17} {one['probability']:7.1%}  {one['call']:<9} "
+            f"(operating point {one['threshold']:.1%}) {mark}".rstrip()
+        )
+    ratio = line["anatomy"]["cardiothoracic_ratio"]
+    rows.append(f"  Cardiothoracic ratio {'not measured' if ratio is None else format(ratio, '.2f')}")
+    rows += [f"  Note: {flag}" for flag in line["anatomy"]["flags"]]
+    return "\n".join(rows)
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """The input's name, with a number when another input of the same name came before."""
+    name, number = stem, 2
+    while name in taken:
+        name, number = f"{stem}-{number}", number + 1
+    if name != stem:
+        log.warning("Two inputs have the same name: the pictures of the later one are named %s.", name)
+    taken.add(name)
+    return name
+
+
+def _write_pictures(reading: Reading, name: str, options: argparse.Namespace) -> None:
+    height, width = reading.radiograph.height, reading.radiograph.width
+    if options.masks and reading.anatomy is not None:
+        _, encoded = cv2.imencode(".png", reading.anatomy.label_map(height, width))
+        (options.masks / f"{name}.png").write_bytes(encoded.tobytes())
+    if options.heatmaps:
+        maps = {one.key: one.heat_map(height, width) for one in reading.findings}
+        np.savez_compressed(options.heatmaps / f"{name}.npz", allow_pickle=False, **maps)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    # Training libraries are loaded only by the commands that need them: `read` starts sooner.
+    from lung_models.evaluate import evaluate_version
+
+    store = WeightStore(options.weights)
+    card = store.card(options.network, options.version)
+    figures = evaluate_version(store, card, options.data, _report)
+    if options.json:
+        print(json.dumps({"version": card.version, "metrics": [figure.to_json() for figure in figures]}))
+        return 0
+    print(f"{card.version} on {options.data}")
+    for figure in figures:
+        interval = f"[{figure.low:.3f}, {figure.high:.3f}]"
+        print(f"  {figure.name:<42} {figure.group:<44} {figure.value:6.3f} {interval} n={figure.n}")
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from lung_models.runtime import cache_folder
+    from lung_models.training.recipes import FINDINGS_RECIPES, ORGANS_RECIPES, Run, make_findings, make_organs
+    from lung_models.training.trainer import Step
+
+    recipes: dict[str, Any] = dict(FINDINGS_RECIPES if options.network == "findings" else ORGANS_RECIPES)
+    if options.recipe not in recipes:
+        log.error("There is no recipe %s for %s. Known: %s.", options.recipe, options.network, ", ".join(recipes))
+        return 2
+
+    def show(step: Step) -> None:
+        if step.step % 10 == 0 or step.step == step.steps:
+            epoch, speed = step.epoch + 1, step.images_per_second
+            log.info("epoch %d, step %d/%d, loss %.4f, %.0f images/s", epoch, step.step, step.steps, step.loss, speed)
+
+    store = WeightStore(options.out)
+    checkpoints = options.checkpoints or cache_folder() / "training" / options.network
+    run = Run(options.data, store, checkpoints, _report, (show,))
+    recipe = recipes[options.recipe]
+    card = make_findings(recipe, run) if options.network == "findings" else make_organs(recipe, run)
+    if store.active(options.network) is None:
+        store.activate(options.network, card.version)
+    print(f"{card.version} written to {options.out / options.network / card.version}")
+    return 0
+
+
+def _report(done: int, of: int, what: str) -> None:
+    if done % 500 == 0 or done == of:
+        log.info("%d of %d %s", done, of, what)
+
+
+def _models_list(options: argparse.Namespace) -> int:
+    store = WeightStore(options.weights)
+    for network in NETWORKS:
+        active = store.active(network)
+        for card in store.versions(network):
+            mark = "*" if card.version == active else " "
+            print(f"{mark} {network:<9} {card.version:<28} {_headline(card)}")
+    return 0
+
+
+def _headline(card: Card) -> str:
+    """The first figure of a card."""
+    if not card.data["metrics"]:
+        return "no figures"
+    first = card.data["metrics"][0]
+    interval = f"[{first['low']:.3f}, {first['high']:.3f}]"
+    return f"{first['name']}, {first['group']}: {first['value']:.3f} {interval} n={first['n']}"
+
+
+def _models_show(options: argparse.Namespace) -> int:
+    store = WeightStore(options.weights)
+    for network in NETWORKS:
+        for card in store.versions(network):
+            if card.version == options.version:
+                print(json.dumps(card.data, indent=2, ensure_ascii=False))
+                return 0
+    raise Refusal(f"There is no version {options.version}: `models list` names them.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

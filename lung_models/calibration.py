@@ -1,0 +1,100 @@
+"""Logits -> calibrated probability -> call at an operating point.
+
+A calibrated head is one logistic regression a finding, over the network's logit and the geometry of the organs (the
+cardiothoracic ratio says more of cardiomegaly than the network does). It was fitted to radiologists' labels together
+with the operating points that belong to it; both live on the card of the version and nowhere else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from lung_models.findings import KEYS
+from lung_models.reading import Call
+
+
+@dataclass(frozen=True)
+class FindingCalibration:
+    """How one finding's logit becomes a probability and a call.
+
+    Args:
+        slope: Weight of the network's logit.
+        geometry: Weight of each standardised quantity of :data:`lung_models.anatomy.GEOMETRY`.
+        intercept: Added to both, in log-odds.
+        threshold: Operating point, a probability.
+        low: Below it the finding is called absent.
+        high: From it on the finding is called present; between the two it is called uncertain.
+    """
+
+    slope: float
+    geometry: tuple[float, ...]
+    intercept: float
+    threshold: float
+    low: float
+    high: float
+
+    def call(self, probability: float) -> Call:
+        """The call at this operating point."""
+        if probability >= self.high:
+            return "present"
+        return "absent" if probability < self.low else "uncertain"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration of a version.
+
+    Args:
+        findings: By key, all six.
+        geometry_mean: Mean of each geometric quantity where it was fitted.
+        geometry_scale: Standard deviation of each.
+        rule: How the operating point and the band were chosen, in words for the page.
+    """
+
+    findings: Mapping[str, FindingCalibration]
+    geometry_mean: tuple[float, ...]
+    geometry_scale: tuple[float, ...]
+    rule: str
+
+    def probabilities(self, logits: np.ndarray, geometry: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities.
+
+        Args:
+            logits: float (n, 6).
+            geometry: float (n, 6); NaN where something could not be measured counts as average.
+
+        Returns:
+            float64 (n, 6), 0..1.
+        """
+        standardised = np.nan_to_num((geometry - np.array(self.geometry_mean)) / np.array(self.geometry_scale))
+        fitted = [self.findings[key] for key in KEYS]
+        log_odds = (
+            logits * np.array([one.slope for one in fitted])
+            + standardised @ np.array([one.geometry for one in fitted]).T
+            + np.array([one.intercept for one in fitted])
+        )
+        return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0)))
+
+    def to_json(self) -> dict[str, Any]:
+        """What a card holds."""
+        return {
+            "rule": self.rule,
+            "geometry_mean": list(self.geometry_mean),
+            "geometry_scale": list(self.geometry_scale),
+            "findings": {key: asdict(one) for key, one in self.findings.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Calibration":
+        """What :meth:`to_json` wrote."""
+        return cls(
+            findings={
+                key: FindingCalibration(**{**one, "geometry": tuple(one["geometry"])})
+                for key, one in data["findings"].items()
+            },
+            geometry_mean=tuple(data["geometry_mean"]),
+            geometry_scale=tuple(data["geometry_scale"]),
+            rule=data["rule"],
+        )

@@ -1,0 +1,88 @@
+"""Is this a whole, upright, frontal chest radiograph? If not: no score, and why.
+
+Three independent looks, so that what deceives one meets the next: how OrganNet takes the picture to be presented, how
+far its features lie from those of chest radiographs, and whether two plausible lungs were outlined.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lung_models.networks import PRESENTATIONS
+from lung_models.radiograph import Radiograph
+from lung_models.reading import Anatomy
+
+SMALLEST_SIDE = 64  # pixels; the smallest radiographs trained on
+LONGEST_OVER_SHORTEST = 2.0  # of the picture's sides; chest radiographs stay below about 1.4
+BLANK_RANGE = 0.01  # of full scale: grey levels that span less are a blank picture
+LUNG_FRACTION = (0.025, 0.45)  # plausible area of one lung over that of the picture
+LUNG_BALANCE = 8.0  # implausible ratio of the two lungs' areas, even with a collapse
+
+REASONS = {
+    "turned_clockwise": "The radiograph is turned 90 degrees clockwise: turn it upright and read it again.",
+    "turned_anticlockwise": "The radiograph is turned 90 degrees anticlockwise: turn it upright and read it again.",
+    "upside_down": "The radiograph is upside down: turn it by 180 degrees and read it again.",
+    "inverted": "The grey scale is inverted (bone is black): invert it and read it again.",
+    "other": "This does not look like a whole frontal chest radiograph.",
+}
+MIRRORED = "The picture looks mirrored, or the heart lies on the right: check the side markers."
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """What OrganNet's second output says of a picture.
+
+    Args:
+        probabilities: float (7,), one for each of ``PRESENTATIONS``, adding up to 1.
+        distance: Distance to typical chest radiographs; about 1 for a typical one.
+    """
+
+    probabilities: np.ndarray
+    distance: float
+
+    @property
+    def most_likely(self) -> str:
+        """The most likely of ``PRESENTATIONS``."""
+        return PRESENTATIONS[int(np.argmax(self.probabilities))]
+
+
+def refuse_picture(radiograph: Radiograph) -> str | None:
+    """Reasons that need no network: too small, too narrow, blank. None when there are none."""
+    shortest, longest = sorted((radiograph.height, radiograph.width))
+    if shortest < SMALLEST_SIDE:
+        return f"The picture is {radiograph.width} x {radiograph.height} pixels: too small to read (at least 64)."
+    if longest > LONGEST_OVER_SHORTEST * shortest:
+        return f"The picture is {radiograph.width} x {radiograph.height} pixels: too narrow for a whole chest."
+    low, high = np.percentile(radiograph.pixels, (1, 99))
+    if high - low < BLANK_RANGE:
+        return "The picture is blank: all its grey levels are nearly the same."
+    return None
+
+
+def refuse(presentation: Presentation, anatomy: Anatomy, distance_limit: float) -> str | None:
+    """Reasons that the network's outputs give; None when the radiograph is accepted.
+
+    Args:
+        presentation: OrganNet's second output.
+        anatomy: The organs as outlined.
+        distance_limit: Of the version: distances beyond it are refused.
+    """
+    if reason := REASONS.get(presentation.most_likely):
+        return reason
+    if presentation.distance > distance_limit:
+        return f"{REASONS['other']} Its appearance is too far from the radiographs this model knows."
+    right, left = anatomy.right_lung_fraction, anatomy.left_lung_fraction
+    if right == 0 or left == 0:
+        missing = "no lungs were" if right == left else f"no {'right' if right == 0 else 'left'} lung was"
+        return f"{REASONS['other']} In it {missing} found."
+    low, high = LUNG_FRACTION
+    if not (low <= right <= high and low <= left <= high) or max(right, left) > LUNG_BALANCE * min(right, left):
+        return f"{REASONS['other']} The lungs found in it have an implausible size."
+    if _centre(anatomy, "right_lung") >= _centre(anatomy, "left_lung"):
+        return f"{REASONS['other']} The lungs found in it lie on the wrong sides."
+    return None
+
+
+def _centre(anatomy: Anatomy, organ: str) -> float:
+    """Mean column of an organ's largest outline."""
+    return float(max(anatomy.contours[organ], key=len)[:, 0].mean())

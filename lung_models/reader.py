@@ -1,0 +1,174 @@
+"""From a radiograph to a reading: the whole pipeline on one screen. Start here.
+
+A radiograph is outlined (OrganNet), checked (the gate), scored (FindingsNet or any other classifier), calibrated,
+explained (Grad-CAM) and measured; see :class:`lung_models.reading.Reading` for what comes back.
+
+    reader = Reader.load()
+    reading = reader.read(decode(Path("study.dcm").read_bytes(), "study.dcm"))
+"""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lung_models import anatomy as organs
+from lung_models import gate, heatmap, runtime
+from lung_models.calibration import Calibration
+from lung_models.findings import KEYS
+from lung_models.preprocess import network_input
+from lung_models.radiograph import Radiograph
+from lung_models.reading import Anatomy, FindingReading, Reading
+from lung_models.weights import DEFAULT_ROOT, Card, WeightStore
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads radiographs with one version of each network; safe to share between threads.
+
+    Args:
+        findings_net: The classifier, ready to run.
+        findings_card: Its card.
+        head_weight: float32 (6, channels), the weight of its linear head.
+        calibration: Its calibration and operating points.
+        organ_net: The organ network, ready to run.
+        organs_card: Its card.
+    """
+
+    findings_net: runtime.Runtime
+    findings_card: Card
+    head_weight: np.ndarray
+    calibration: Calibration
+    organ_net: runtime.Runtime
+    organs_card: Card
+
+    @classmethod
+    def load(
+        cls,
+        weights_root: Path = DEFAULT_ROOT,
+        device: runtime.Device = "auto",
+        findings_version: str | None = None,
+        organs_version: str | None = None,
+    ) -> "Reader":
+        """Load the active versions, or the named ones; takes seconds.
+
+        Raises:
+            NoWeights: when a version is missing or fails its check.
+            ValueError: when the device is not there.
+        """
+        store = WeightStore(weights_root)
+        findings_card = store.card("findings", findings_version)
+        organs_card = store.card("organs", organs_version)
+        findings_net, organ_net = store.load(findings_card), store.load(organs_card)
+        head = findings_net.get_parameter("head.weight")
+        return cls(
+            runtime.start(findings_net, findings_card.input_size, findings_card.stamp.sha256, device),
+            findings_card,
+            head.detach().cpu().numpy().copy(),
+            Calibration.from_json(findings_card.data["calibration"]),
+            runtime.start(organ_net, organs_card.input_size, organs_card.stamp.sha256, device),
+            organs_card,
+        )
+
+    @property
+    def device(self) -> str:
+        """Where the networks run, for people."""
+        return self.findings_net.device
+
+    @property
+    def heat_unit(self) -> str:
+        """What 1.0 on the heat maps' scale means."""
+        scale = self.findings_card.data["heat_scale"]
+        return f"1.0 = a contribution of {scale:.2f} to the finding's log-odds before calibration"
+
+    def read(self, radiograph: Radiograph, decode_milliseconds: float = 0.0) -> Reading:
+        """Read one radiograph.
+
+        Args:
+            radiograph: What :func:`lung_models.decode.decode` returned.
+            decode_milliseconds: How long that took, to be passed on.
+
+        Returns:
+            The reading; refused, with a reason and no score, when the gate says so.
+        """
+        clock = Clock(decode_milliseconds)
+        reading = self._refusal(radiograph, gate.refuse_picture(radiograph))
+        if reading.reason is None:
+            outlined, presentation = self._outline(radiograph)
+            clock.lap("organs")
+            limit = float(self.organs_card.data["gate"]["distance_limit"])
+            reading = self._refusal(radiograph, gate.refuse(presentation, outlined, limit))
+            if reading.reason is None:
+                if presentation.most_likely == "mirrored":
+                    outlined = replace(outlined, flags=(*outlined.flags, gate.MIRRORED))
+                findings = self._score(radiograph, outlined)
+                clock.lap("findings")
+                primary = max(findings, key=lambda one: one.probability).key
+                reading = replace(reading, accepted=True, primary=primary, findings=findings, anatomy=outlined)
+        return replace(reading, milliseconds=clock.total())
+
+    def _outline(self, radiograph: Radiograph) -> tuple[Anatomy, gate.Presentation]:
+        """Organs, and what the gate needs to know."""
+        image = network_input(radiograph.pixels, self.organs_card.input_size)
+        masks, presentation, distance = self.organ_net.run(image[np.newaxis])
+        outlined = organs.measure(_sigmoid(masks[0]), radiograph)
+        exponents = np.exp(presentation[0] - presentation[0].max())
+        return outlined, gate.Presentation(exponents / exponents.sum(), float(distance[0]))
+
+    def _score(self, radiograph: Radiograph, outlined: Anatomy) -> tuple[FindingReading, ...]:
+        """The six findings with their heat maps, from one forward pass."""
+        image = network_input(radiograph.pixels, self.findings_card.input_size)
+        logits, features = self.findings_net.run(image[np.newaxis])
+        probabilities = self.calibration.probabilities(logits, organs.geometry(outlined)[np.newaxis])[0]
+        heat = heatmap.closed_form(features[0], self.head_weight)
+        heat = heatmap.on_fixed_scale(heat, float(self.findings_card.data["heat_scale"]))
+        right, left, heart = outlined.organ_probability >= 0.5
+        return tuple(
+            self._finding(key, float(probability), one, right | left, heart)
+            for key, probability, one in zip(KEYS, probabilities, heat, strict=True)
+        )
+
+    def _finding(
+        self, key: str, probability: float, heat: np.ndarray, lungs: np.ndarray, heart: np.ndarray
+    ) -> FindingReading:
+        fitted = self.calibration.findings[key]
+        fine = cv2.resize(heat, lungs.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return FindingReading(
+            key=key,
+            probability=probability,
+            threshold=fitted.threshold,
+            band=(fitted.low, fitted.high),
+            call=fitted.call(probability),
+            heat=heat,
+            heat_in_lungs=heatmap.share_inside(fine, lungs),
+            heat_in_heart=heatmap.share_inside(fine, heart),
+        )
+
+    def _refusal(self, radiograph: Radiograph, reason: str | None) -> Reading:
+        """A reading without a score."""
+        models = {"findings": self.findings_card.stamp, "organs": self.organs_card.stamp}
+        return Reading(radiograph, False, reason, None, (), None, models, self.device, {})
+
+
+class Clock:
+    """Milliseconds by stage."""
+
+    def __init__(self, decode: float) -> None:
+        self.began = self.last = time.perf_counter()
+        self.stages = {"decode": decode, "organs": 0.0, "findings": 0.0}
+
+    def lap(self, stage: str) -> None:
+        """Note the time since the last lap under a stage."""
+        now = time.perf_counter()
+        self.stages[stage] = (now - self.last) * 1000.0
+        self.last = now
+
+    def total(self) -> dict[str, float]:
+        """All stages and their total."""
+        return {**self.stages, "total": self.stages["decode"] + (time.perf_counter() - self.began) * 1000.0}
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-np.clip(values, -30.0, 30.0)))

@@ -1,0 +1,101 @@
+"""What every card of a version says in words: data and terms, intended use, limits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lung_models.evaluate import Figure
+
+TERMS = (
+    "For research and education. Not for clinical or commercial use: the terms of the training data do not allow it."
+)
+INTENDED_USE = (
+    "Research and teaching with frontal chest radiographs of adults, beside a reader who looks at the picture. "
+    "It supplements a reader and does not replace one."
+)
+COLLECTIONS = {
+    "nih": {
+        "name": "NIH ChestX-ray14",
+        "terms": "No restriction on use.",
+        "citation": "Wang et al., ChestX-ray8, CVPR 2017; NIH Clinical Center.",
+    },
+    "radiologists": {
+        "name": "Radiologists' labels for NIH ChestX-ray14",
+        "terms": "Research and education.",
+        "citation": "Nabulsi et al., Scientific Reports 2021 (Google).",
+    },
+    "shenzhen": {
+        "name": "Shenzhen (NLM)",
+        "terms": "Attribution; masks reported as CC BY-NC-SA 4.0.",
+        "citation": "Jaeger et al. 2014; masks Stirenko et al. 2018.",
+    },
+    "jsrt": {
+        "name": "JSRT with SCR outlines",
+        "terms": "Research and education; masks for research.",
+        "citation": "Shiraishi et al. 2000; van Ginneken et al. 2006.",
+    },
+    "wingspan": {"name": "Wingspan", "terms": "MIT.", "citation": "Dong et al. 2018."},
+}
+FINDINGS_LIMITS = [
+    "Six findings only: a nodule, a pneumothorax, a fracture or a misplaced tube is not looked for.",
+    "Validated on PA radiographs of one hospital; on AP films and elsewhere the probabilities may be off.",
+    "The rarer a finding was in validation, the wider its interval: edema and consolidation rest on few positives.",
+    "The probability also rests on the cardiothoracic ratio and the areas of the outlined organs; the heat map "
+    "explains the network's part only.",
+    "Lateral views and children were not tested.",
+]
+ORGANS_LIMITS = [
+    "Lungs are outlined without the heart's shadow; behind an effusion or a collapse the outline is a guess.",
+    "The cardiothoracic ratio is that of the outlines, and reads high on AP films and in expiration.",
+    "The gate was taught turned, inverted and mirrored radiographs, drawn pictures and crops; there was no lateral "
+    "view to test it on.",
+]
+
+
+def card(
+    summary: str,
+    input_size: int,
+    figures: Sequence[Figure],
+    how: dict[str, Any],
+    training_data: list[dict[str, Any]],
+    limits: list[str],
+) -> dict[str, Any]:
+    """What cards of every network share.
+
+    Args:
+        summary: One sentence on what it is.
+        input_size: Side of the network's input, in pixels.
+        figures: What was measured.
+        how: Recipe, commit and date.
+        training_data: From :func:`used`.
+        limits: What a user must know before relying on it.
+    """
+    return {
+        "summary": summary,
+        "input_size": input_size,
+        "metrics": [figure.to_json() for figure in figures],
+        "intended_use": INTENDED_USE,
+        "limits": limits,
+        "training_data": training_data,
+        "terms": TERMS,
+        **how,
+    }
+
+
+def used(sources: np.ndarray, what_for: str) -> list[dict[str, Any]]:
+    """The collections that some radiographs came from, each with their number.
+
+    Args:
+        sources: str (n,), the collection of each, a key of ``COLLECTIONS``.
+        what_for: What they were used for.
+    """
+    names, counts = np.unique(sources, return_counts=True)
+    return [
+        {
+            **COLLECTIONS.get(str(name), {"name": str(name), "terms": "unknown", "citation": ""}),
+            "images": int(count),
+            "use": what_for,
+        }
+        for name, count in zip(names, counts, strict=True)
+    ]

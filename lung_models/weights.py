@@ -1,0 +1,157 @@
+"""Versions of weights on disk: ``weights/<network>/<version>/`` holds ``model.safetensors`` and ``card.json``.
+
+A version is never changed once written. ``weights/active.json`` names the one that reads, for each network. Only
+safetensors are loaded, and only when their hash is the one on the card.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save_file
+from torch import nn
+
+from lung_models.networks import ARCHITECTURES
+from lung_models.radiograph import Refusal
+from lung_models.reading import ModelStamp
+
+NETWORKS = ("findings", "organs")
+DEFAULT_ROOT = Path(__file__).resolve().parent.parent / "weights"
+
+
+class NoWeights(Refusal):
+    """There is nothing to read with: no version, or one that fails its check. No weights, no score."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a version; ``card.json`` as it is.
+
+    Args:
+        network: ``findings`` or ``organs``.
+        version: Name of the version.
+        data: All of ``card.json``.
+    """
+
+    network: str
+    version: str
+    data: dict[str, Any]
+
+    @property
+    def stamp(self) -> ModelStamp:
+        """What a reading keeps of it."""
+        return ModelStamp(self.version, self.data["sha256"], self.data["architecture"])
+
+    @property
+    def input_size(self) -> int:
+        """Side of the square that the network takes, in pixels."""
+        return int(self.data["input_size"])
+
+
+class WeightStore:
+    """The versions below a folder.
+
+    Args:
+        root: Folder that holds ``findings/``, ``organs/`` and ``active.json``.
+    """
+
+    def __init__(self, root: Path = DEFAULT_ROOT) -> None:
+        self.root = root
+
+    def versions(self, network: str) -> list[Card]:
+        """Cards of a network's versions, oldest first; folders without a card do not count."""
+        cards = [self._read_card(network, path.parent.name) for path in (self.root / network).glob("*/card.json")]
+        return sorted(cards, key=lambda card: (card.data["created"], card.version))
+
+    def active(self, network: str) -> str | None:
+        """Name of the version that reads; None when there is none."""
+        pointer = self.root / "active.json"
+        if not pointer.is_file():
+            return None
+        version = json.loads(pointer.read_text()).get(network)
+        return None if version is None else str(version)
+
+    def card(self, network: str, version: str | None = None) -> Card:
+        """One version's card, by default the active one's.
+
+        Raises:
+            NoWeights: when there is no such version.
+        """
+        name = version or self.active(network)
+        if name is None:
+            raise NoWeights(f"No {network} model is active in {self.root}: train one or restore the weights folder.")
+        if not (self.root / network / name / "card.json").is_file():
+            known = ", ".join(card.version for card in self.versions(network)) or "none"
+            raise NoWeights(f"There is no {network} model named {name}. Known: {known}.")
+        return self._read_card(network, name)
+
+    def load(self, card: Card) -> nn.Module:
+        """The network with a version's weights, float32, in evaluation mode.
+
+        Raises:
+            NoWeights: when the file is missing, is not the one the card describes, or does not fit the network.
+        """
+        path = self.root / card.network / card.version / "model.safetensors"
+        if not path.is_file():
+            raise NoWeights(f"The weights of {card.version} are missing ({path}): restore the file or roll back.")
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != card.data["sha256"]:
+            raise NoWeights(f"The weights of {card.version} are not the ones on its card: restore {path} or roll back.")
+        try:
+            network = ARCHITECTURES[card.data["architecture"]]()
+            network.load_state_dict({name: value.float() for name, value in load_tensors(content).items()})
+        except (KeyError, RuntimeError) as error:
+            raise NoWeights(f"The weights of {card.version} do not fit a network of this version of Lungs.") from error
+        return network.eval()
+
+    def save(
+        self, network: str, version: str, model: nn.Module, card: dict[str, Any], full: tuple[str, ...] = ()
+    ) -> Card:
+        """Write a new version.
+
+        Args:
+            network: ``findings`` or ``organs``.
+            version: Its name.
+            model: The network; kept in half precision.
+            card: All of the card but network, version, architecture and sha256.
+            full: Prefixes of tensors kept in single precision.
+
+        Raises:
+            FileExistsError: when the version exists: versions are never changed.
+        """
+        folder = self.root / network / version
+        if (folder / "card.json").exists():
+            raise FileExistsError(f"{folder} exists: versions are never changed, choose another name.")
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "model.safetensors"
+        save_file({name: _kept(name, value, full) for name, value in model.state_dict().items()}, path)
+        data = {
+            "network": network,
+            "version": version,
+            "architecture": type(model).__name__,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            **card,
+        }
+        (folder / "card.json").write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        return Card(network, version, data)
+
+    def activate(self, network: str, version: str) -> None:
+        """Make a version the one that reads: one atomic replacement of ``active.json``."""
+        pointer = self.root / "active.json"
+        active = json.loads(pointer.read_text()) if pointer.is_file() else {}
+        active[network] = self.card(network, version).version
+        pointer.with_suffix(".tmp").write_text(json.dumps(active, indent=2) + "\n")
+        pointer.with_suffix(".tmp").replace(pointer)
+
+    def _read_card(self, network: str, version: str) -> Card:
+        return Card(network, version, json.loads((self.root / network / version / "card.json").read_text()))
+
+
+def _kept(name: str, value: torch.Tensor, full: tuple[str, ...]) -> torch.Tensor:
+    """Half precision for what need not be full; contiguous, as safetensors wants it."""
+    value = value.detach().cpu().contiguous()
+    return value.half() if value.is_floating_point() and not name.startswith(full) else value
