@@ -7,8 +7,8 @@ feature map (see :mod:`lung_models.heatmap`), and return that feature map beside
 from typing import Protocol, cast
 
 import segmentation_models_pytorch as smp
-import timm
 import torch
+from timm.models.efficientnet import EfficientNet, tf_efficientnet_lite0
 from torch import Tensor, nn
 
 from lung_models.findings import KEYS
@@ -55,9 +55,11 @@ class FindingsNet(nn.Module):
         (torch.Size([2, 6]), torch.Size([2, 1280, 2, 2]))
     """
 
+    backbone: EfficientNet
+
     def __init__(self, outputs: int = len(KEYS), dropout: float = 0.2) -> None:
         super().__init__()
-        backbone = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+        backbone: EfficientNet = tf_efficientnet_lite0(pretrained=False, num_classes=0)
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.num_features, outputs)

@@ -11,7 +11,7 @@ import numpy as np
 LOW_PERCENTILE = 1.0  # per cent of pixels at or below black after the stretch
 HIGH_PERCENTILE = 99.0  # per cent of pixels at or below white after the stretch
 MEDIAN_TARGET = 0.5  # grey level, 0..1, that the median is brought to
-POWER_RANGE = (0.4, 2.5)  # the power is kept within this range: beyond it noise would be amplified
+POWER_RANGE = (0.3, 8.0)  # of the power; radiographs seen so far need 0.5 to 7.7
 WORKING_SIDE = 512  # pixels; intensities are measured on a copy no larger than this
 
 

@@ -1,14 +1,19 @@
 """Where a network runs: CUDA through torch, the CPU through OpenVINO; one interface."""
 
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
-import openvino
 import torch
 from torch import nn
+
+# OpenVINO reports its import and every conversion to Google Analytics through this package unless it can't be
+# imported, in which case it falls back on a stub of its own. Nothing leaves the machine: it can't be imported here.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+import openvino  # noqa: E402
 
 Device = Literal["auto", "cpu", "cuda"]
 

@@ -1,0 +1,39 @@
+# `make run` and `make test` do all set-up; see README.md.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint set-up set-up-dev system-packages screenshots
+
+run: set-up ## open the app on a sample study
+	$(BIN)/python -m streamlit run app.py
+
+test: set-up-dev system-packages lint ## everything that CI checks
+	$(BIN)/python -m pytest
+
+lint: set-up-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+screenshots: set-up-dev system-packages ## make docs/screenshots anew, in a real browser
+	LUNGS_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser
+
+set-up: $(VENV)/.run
+set-up-dev: $(VENV)/.dev
+
+$(VENV)/.run: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# Chromium drives the app in tests. Where apt-get is not to be had, the browser tests say what they skip for.
+system-packages:
+	@command -v chromium >/dev/null || ( \
+		command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null \
+	) || echo "Chromium is missing and could not be installed: browser tests will be skipped." >&2
