@@ -6,17 +6,17 @@ import numpy as np
 from lung_models.radiograph import Refusal
 
 SAMPLE_SIDE = 256  # pixels; colour is measured on a copy no larger than this
-CHROMA_LIMIT = 0.25
+CHROMA_LIMIT = 0.20
 """Mean chroma (largest minus smallest channel, 0..1) above which a picture is coloured whatever its hues are.
 
-The blue base of a scanned film and the cast of a photographed view box stay below 0.15; the one-hued photographs that
-the second rule would miss (a retina, a lawn) have 0.4.
+A film with a blue base has 0.15, a toned one 0.10; photographs of few hues, which the second rule could miss, have more
+(measured: a ginger cat 0.24, a retina 0.45).
 """
-VARIED_CHROMA_LIMIT = 0.035
+VARIED_CHROMA_LIMIT = 0.055
 """Mean chroma, 0..1, above which a picture is coloured once the tint that goes with its brightness is taken out.
 
-Natural photographs have 0.047 (a ginger cat) to 0.14 (portraits); a grey radiograph has 0 when tinted evenly, some
-0.005 after JPEG, and 0.03 when 3 % of it is covered by fully saturated annotation.
+Measured: photographs 0.064 to 0.20, a stained slide 0.071; grey radiographs 0.00 as stored or evenly tinted, 0.03 with
+a cast that changes from side to side, 0.052 with 3 % of the area covered by saturated annotation.
 """
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as OpenCV and Pillow have it
 

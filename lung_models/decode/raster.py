@@ -5,7 +5,7 @@ from io import BytesIO
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from lung_models.decode.colour import grey_from_colour
 from lung_models.decode.limits import Limits
@@ -14,13 +14,20 @@ from lung_models.radiograph import Radiograph, Refusal
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000")
 """Formats that Pillow is asked to recognise; its other readers stay closed to uploads."""
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "F")  # Pillow's modes of more than 8 bit
+BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"GIF8", b"RIFF")
+END_MARKS = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "GIF": b"\x00;", "JPEG2000": b"\xff\xd9"}
+"""What a whole file of each format ends with; a damaged one that lacks it was cut short."""
+TAIL = 1024  # bytes at the end in which the end mark is looked for: some programs append a little
 ORIENTATION = 0x0112  # EXIF and TIFF tag (EXIF 2.32, 4.6.4 A)
+TURNED = range(2, 9)  # its values other than upright
 PHOTOMETRIC = 0x0106  # TIFF tag (TIFF 6.0, section 8)
 WHITE_IS_ZERO = 0  # value of PHOTOMETRIC
 PNG_HEADER = slice(24, 26)  # where a PNG has its bit depth and its colour type (ISO/IEC 15948 11.2.2)
+STRETCHED = "More than 8 bit without a window: shown from the darkest to the brightest value."
+CONVERTED = "Stored in colour, grey in truth: converted to luminance."
 PNG_16_BIT_COLOUR = (b"\x10\x02", b"\x10\x04", b"\x10\x06")  # depth 16: RGB, grey with alpha, RGB with alpha
 
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the limits decide
+warnings.filterwarnings("ignore", module=r"PIL\b")  # oddities of metadata, and sizes that the limits judge
 
 
 def decode_raster(data: bytes, name: str, limits: Limits) -> Radiograph:
@@ -41,21 +48,15 @@ def decode_raster(data: bytes, name: str, limits: Limits) -> Radiograph:
     Raises:
         Refusal: It is no picture, too large, truncated, damaged or a colour photograph.
     """
-    notes: list[str] = []
     with _opened(data, limits) as image:
-        if _has_more_pages(image):
-            notes.append("The first page of several is shown.")
-        orientation = image.getexif().get(ORIENTATION, 1)
-        if data[PNG_HEADER] in PNG_16_BIT_COLOUR and image.format == "PNG":
-            pixels, bits = _deep_png(data), 16
-        else:
-            _load(image)
-            pixels, bits = _grey(image, notes)
-        if image.format != "TIFF":  # Pillow turns a TIFF while loading it
-            pixels = _upright(pixels, orientation)
-        if orientation != 1 and orientation in range(2, 9):
-            notes.append("Turned upright by its EXIF orientation.")
-        notes.insert(0, f"Stored as {bits} bit {image.format}.")
+        try:
+            pixels, bits, notes = _read(image, data)
+        except Refusal:
+            raise
+        except Exception as error:
+            cut_short = "truncated" in str(error) or END_MARKS.get(image.format or "", b"") not in data[-TAIL:]
+            state = "truncated. Send it again." if cut_short else "damaged: it cannot be decoded."
+            raise Refusal(f"The {image.format} file is {state}") from None
     return Radiograph(np.ascontiguousarray(pixels), name, "raster", bits=bits, notes=tuple(notes))
 
 
@@ -65,7 +66,9 @@ def _opened(data: bytes, limits: Limits) -> Image.Image:
         image = Image.open(BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
         raise Refusal(f"The picture has more than {limits.pixels / 1e6:.4g} million pixels: save it smaller.") from None
-    except UnidentifiedImageError:
+    except Exception:
+        if data.startswith(BEGINNINGS):
+            raise Refusal("The file begins as a picture but is truncated or damaged. Send it again.") from None
         raise Refusal("The file is not an image of a kind that can be read: DICOM, PNG, JPEG or TIFF.") from None
     width, height = image.size
     if not width or not height:
@@ -86,21 +89,29 @@ def _has_more_pages(image: Image.Image) -> bool:
     return True
 
 
-def _load(image: Image.Image) -> None:
-    """Decode the pixels."""
-    try:
+def _read(image: Image.Image, data: bytes) -> tuple[np.ndarray, int, list[str]]:
+    """Decode an opened picture: float32 (height, width), 0..1; its bits a channel; notes."""
+    notes: list[str] = []
+    if _has_more_pages(image):
+        notes.append("The first page of several is shown.")
+    orientation = image.getexif().get(ORIENTATION, 1)
+    if image.format == "PNG" and data[PNG_HEADER] in PNG_16_BIT_COLOUR:
+        pixels, bits = _deep_png(data, notes), 16
+    else:
         image.load()
-    except Exception as error:
-        if "truncated" in str(error).lower() or isinstance(error, EOFError):
-            raise Refusal(f"The {image.format} file is truncated. Send it again.") from None
-        raise Refusal(f"The {image.format} file is damaged: it cannot be decoded.") from None
+        pixels, bits = _grey(image, notes)
+    if image.format != "TIFF":  # Pillow turns a TIFF while loading it
+        pixels = _upright(pixels, orientation)
+    if orientation in TURNED:
+        notes.append("Turned upright by its EXIF orientation.")
+    return pixels, bits, [f"Stored as {bits} bit {image.format}.", *notes]
 
 
 def _grey(image: Image.Image, notes: list[str]) -> tuple[np.ndarray, int]:
     """Grey of a loaded picture: float32 (height, width), 0..1, and its bits a channel."""
     if image.mode in DEEP_MODES:
         pixels = _stretched(np.asarray(image))
-        notes.append("More than 8 bit without a window: shown from the darkest to the brightest value.")
+        notes.append(STRETCHED)
         if image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:  # type: ignore[attr-defined]
             pixels = 1.0 - pixels
             notes.append("White is stored as zero: inverted for display.")
@@ -112,19 +123,21 @@ def _grey(image: Image.Image, notes: list[str]) -> tuple[np.ndarray, int]:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image)
     pixels = grey_from_colour(np.asarray(image.convert("RGB")), white=255)
-    notes.append("Stored in colour, grey in truth: converted to luminance.")
+    notes.append(CONVERTED)
     return pixels, 8
 
 
-def _deep_png(data: bytes) -> np.ndarray:
+def _deep_png(data: bytes, notes: list[str]) -> np.ndarray:
     """Grey of a PNG with several channels of 16 bit, of which Pillow would keep 8: float32 (height, width), 0..1."""
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.ndim != 3 or decoded.dtype != np.uint16:
-        raise Refusal("The PNG file is truncated or damaged: it cannot be decoded.")
+        raise ValueError("truncated")
     if decoded.shape[2] == 4:
         alpha = decoded[..., 3:].astype(np.float32) / 65535.0
         decoded = np.rint(decoded[..., :3] * alpha).astype(np.uint16)
-    return _stretched(grey_from_colour(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), white=65535))
+    grey = grey_from_colour(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), white=65535)
+    notes.extend((CONVERTED, STRETCHED))
+    return _stretched(grey)
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:
