@@ -1,0 +1,17 @@
+"""Page configuration and navigation of the workbench: ``streamlit run app.py``."""
+
+import streamlit as st
+
+from pages import models, read
+from pages.components.notice import notice
+
+st.set_page_config(page_title="Lungs", layout="wide", initial_sidebar_state=240)
+page = st.navigation(
+    [
+        st.Page(read.page, title="Read", url_path="read", default=True),
+        st.Page(models.page, title="Models", url_path="models"),
+    ],
+    position="top",
+)
+notice()
+page.run()

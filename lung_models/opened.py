@@ -1,0 +1,163 @@
+"""The studies that one session has open: held in memory, read one after the other, freed when removed."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from traceback import format_tb
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from lung_models.findings import BY_KEY
+from lung_models.radiograph import Radiograph, Refusal
+from lung_models.reading import Reading
+
+KEPT_READINGS = 4
+"""Readings kept whole, the most recently shown; older ones are read again from their file when opened."""
+THUMBNAIL_SIDE = 96
+"""Long side of a thumbnail, in pixels."""
+
+log = logging.getLogger(__name__)
+
+Decode = Callable[[bytes, str], Radiograph]
+Read = Callable[[Radiograph, float], Reading]
+"""Reads a radiograph, given how many milliseconds its decoding took."""
+State = Literal["waiting", "read", "refused", "unreadable"]
+
+
+@dataclass
+class OpenStudy:
+    """One opened file.
+
+    Args:
+        number: Identifies it within the session.
+        name: Label for the user, usually the file's name.
+        data: The file's content.
+        sample: Whether it is one of the samples that ship with the app.
+        state: ``waiting`` until read; ``refused`` when there is a picture but no score; ``unreadable`` without picture.
+        outcome: One line for the worklist: the primary finding, or the reason of a refusal.
+        thumbnail: uint8 (height, width), 255 is white; None until decoded.
+        decode_milliseconds: How long decoding took.
+        radiograph: The decoded picture while it is kept.
+        reading: The result while it is kept.
+    """
+
+    number: int
+    name: str
+    data: bytes = field(repr=False)
+    sample: bool = False
+    state: State = "waiting"
+    outcome: str = "Waiting"
+    thumbnail: np.ndarray | None = field(default=None, repr=False)
+    decode_milliseconds: float = 0.0
+    radiograph: Radiograph | None = field(default=None, repr=False)
+    reading: Reading | None = field(default=None, repr=False)
+
+
+class OpenStudies:
+    """The open studies of one session in the order they were opened, and which one is shown."""
+
+    def __init__(self) -> None:
+        self.studies: list[OpenStudy] = []
+        self.current: OpenStudy | None = None
+        self._next_number = 1
+        self._shown: list[int] = []
+
+    def add(self, name: str, data: bytes, sample: bool = False) -> OpenStudy:
+        """Open a file; it is shown when nothing else is."""
+        study = OpenStudy(self._next_number, name, data, sample)
+        self._next_number += 1
+        self.studies.append(study)
+        if self.current is None:
+            self.show(study.number)
+        return study
+
+    def show(self, number: int) -> None:
+        """Show a study, and free the readings of those not shown lately. An unknown number changes nothing."""
+        study = next((one for one in self.studies if one.number == number), None)
+        if study is None:
+            return
+        self.current = study
+        self._shown = [*[one for one in self._shown if one != number], number]
+        for one in self.studies:
+            if one.number not in self._shown[-KEPT_READINGS:]:
+                one.radiograph = one.reading = None
+
+    def step(self, by: int) -> None:
+        """Show the study ``by`` places further on, stopping at either end."""
+        if self.current is not None:
+            place = self.studies.index(self.current) + by
+            self.show(self.studies[min(max(place, 0), len(self.studies) - 1)].number)
+
+    def remove(self, number: int) -> None:
+        """Close a study and free everything held of it; its neighbour is shown if it was the one shown."""
+        place = next((i for i, one in enumerate(self.studies) if one.number == number), None)
+        if place is None:
+            return
+        removed = self.studies.pop(place)
+        self._shown = [one for one in self._shown if one != number]
+        if removed is self.current:
+            self.current = None
+            if self.studies:
+                self.show(self.studies[min(place, len(self.studies) - 1)].number)
+
+    def waiting(self) -> OpenStudy | None:
+        """The next study that was never read, in the order opened; None when all were."""
+        return next((one for one in self.studies if one.state == "waiting"), None)
+
+
+def decode_study(study: OpenStudy, decode: Decode) -> None:
+    """Decode a study's file into ``study.radiograph``; a refusal or a failure makes it ``unreadable`` with its reason."""
+    if study.radiograph is not None or study.state == "unreadable":
+        return
+    start = time.perf_counter()
+    try:
+        study.radiograph = decode(study.data, study.name)
+    except Refusal as refusal:
+        study.state, study.outcome = "unreadable", refusal.reason
+        return
+    except Exception as failure:
+        study.state, study.outcome = "unreadable", _failed("decoded", failure)
+        return
+    study.decode_milliseconds = 1000 * (time.perf_counter() - start)
+    if study.thumbnail is None:
+        study.thumbnail = _thumbnail(study.radiograph)
+
+
+def read_study(study: OpenStudy, decode: Decode, read: Read) -> None:
+    """Decode and read a study; whatever goes wrong becomes a refusal with a reason, never an exception."""
+    decode_study(study, decode)
+    if study.radiograph is None or study.reading is not None:
+        return
+    try:
+        reading = read(study.radiograph, study.decode_milliseconds)
+    except Refusal as refusal:
+        reading = without_score(study.radiograph, refusal.reason)
+    except Exception as failure:
+        reading = without_score(study.radiograph, _failed("read", failure))
+    study.reading = reading
+    study.state = "read" if reading.accepted else "refused"
+    study.outcome = BY_KEY[reading.primary].name if reading.primary else (reading.reason or "Not read")
+
+
+def without_score(radiograph: Radiograph, reason: str) -> Reading:
+    """A reading that only says why there is none."""
+    return Reading(radiograph, False, reason, None, (), None, {}, "", {})
+
+
+def _failed(verb: str, failure: Exception) -> str:
+    """Log where it failed and return the line shown; neither the file's name nor the message, which may name a patient."""
+    log.error(
+        "A study could not be %s: %s\n%s", verb, type(failure).__name__, "".join(format_tb(failure.__traceback__))
+    )
+    return f"This file could not be {verb} ({type(failure).__name__}). The server's log has the details."
+
+
+def _thumbnail(radiograph: Radiograph) -> np.ndarray:
+    """The picture at thumbnail size, uint8."""
+    scale = THUMBNAIL_SIDE / max(radiograph.height, radiograph.width)
+    size = (max(1, round(radiograph.width * scale)), max(1, round(radiograph.height * scale)))
+    small = cv2.resize(radiograph.pixels, size, interpolation=cv2.INTER_AREA)
+    return np.clip(255 * small + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,195 @@
+"""Read: open one or several radiographs and see what the models find in each. The home page."""
+
+import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from lung_models.decode import decode
+from lung_models.opened import OpenStudies, OpenStudy, decode_study, read_study, without_score
+from lung_models.radiograph import Radiograph, Refusal
+from lung_models.reading import Reading
+from lung_models.samples import CHEST, LEG, Sample, sample_bytes
+from pages.components.findings_panel import findings_panel, panel_content
+from pages.components.serving import shared_reader
+from pages.components.viewer import viewer, viewer_payload
+from pages.components.words import plain, shortened
+
+NAME_LENGTH = 18
+"""Characters of a file's name that the worklist shows."""
+PANEL_WIDTH = 310
+"""Of the findings panel, in CSS pixels; the picture takes the rest."""
+
+
+def page() -> None:
+    """Draw the page: the worklist at the side, the picture in the middle, the findings beside it."""
+    studies = open_studies()
+    study = studies.current
+    if study is not None:
+        prepare(study)
+    with st.sidebar:
+        draw_opening(studies)
+        draw_worklist(studies)
+    if study is None:
+        st.info("No radiograph is open. Drop a file at the side, or open a sample.")
+        return
+    with st.container(horizontal=True, wrap=False, gap="small"):
+        with st.container(width="stretch"):
+            draw_picture(study)
+        with st.container(width=PANEL_WIDTH):
+            draw_result(study)
+            read_waiting(studies, study)
+
+
+def open_studies() -> OpenStudies:
+    """The session's studies; a new session starts on the sample."""
+    if "studies" not in st.session_state:
+        st.session_state.studies = OpenStudies()
+        st.session_state.uploads = 0
+        open_sample(CHEST)
+    return st.session_state.studies
+
+
+def open_sample(sample: Sample) -> None:
+    """Open a sample and show it; one that is open already is only shown."""
+    studies: OpenStudies = st.session_state.studies
+    known = next((study for study in studies.studies if study.sample and study.name == sample.name), None)
+    try:
+        study = known or studies.add(sample.name, sample_bytes(sample), sample=True)
+    except Refusal as refusal:
+        st.toast(plain(refusal.reason))
+        return
+    studies.show(study.number)
+
+
+def draw_opening(studies: OpenStudies) -> None:
+    """The region where files are opened."""
+    st.file_uploader(
+        "Open radiographs",
+        accept_multiple_files=True,
+        key=f"uploads_{st.session_state.uploads}",
+        on_change=take_uploads,
+        help="DICOM, PNG, JPEG or TIFF, one or several. The content decides, not the name. Files are held in memory for "
+        "this session only and freed when you remove them.",
+    )
+    st.button("Open sample chest radiograph", on_click=open_sample, args=(CHEST,), width="stretch")
+    st.button("Sample that is refused: a leg", on_click=open_sample, args=(LEG,), width="stretch")
+
+
+def take_uploads() -> None:
+    """Move uploaded files to the worklist and empty the uploader, so that the worklist alone holds them."""
+    files = st.session_state[f"uploads_{st.session_state.uploads}"]
+    added = [st.session_state.studies.add(file.name, file.getvalue()) for file in files]
+    if added:
+        st.session_state.studies.show(added[0].number)
+    st.session_state.uploads += 1  # a new key is a new, empty uploader
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        for file in files:  # else Streamlit holds the bytes until the session ends
+            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+
+
+def draw_worklist(studies: OpenStudies) -> None:
+    """The open studies to step through, each with its outcome."""
+    if not studies.studies or studies.current is None:
+        return
+    place = studies.studies.index(studies.current)
+    last = len(studies.studies) - 1
+    st.markdown(f"**Worklist**, {place + 1} of {last + 1} (PgUp, PgDn)")
+    with st.container(horizontal=True, wrap=False, gap="xsmall"):
+        st.button(
+            "Previous", on_click=studies.step, args=(-1,), shortcut="pageup", disabled=place == 0, width="stretch"
+        )
+        st.button(
+            "Next", on_click=studies.step, args=(1,), shortcut="pagedown", disabled=place == last, width="stretch"
+        )
+    for study in studies.studies:
+        draw_worklist_row(studies, study)
+
+
+def draw_worklist_row(studies: OpenStudies, study: OpenStudy) -> None:
+    """One study of the worklist: its thumbnail, its name to show it by, its outcome, and a button that closes it."""
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall"):
+        if study.thumbnail is not None:
+            st.image(study.thumbnail, width=44, alt="")
+        with st.container(gap=None, width="stretch"):
+            st.button(
+                plain(shortened(study.name, NAME_LENGTH)),
+                key=f"show_{study.number}",
+                type="primary" if study is studies.current else "secondary",
+                on_click=studies.show,
+                args=(study.number,),
+                width="stretch",
+            )
+            st.caption(plain(outcome_line(study)))
+        st.button(
+            f"Remove {plain(study.name)}",  # the cross alone is drawn, see notice.css
+            icon=":material/close:",
+            key=f"remove_{study.number}",
+            type="tertiary",
+            on_click=studies.remove,
+            args=(study.number,),
+        )
+
+
+def outcome_line(study: OpenStudy) -> str:
+    """One short line for the worklist."""
+    if study.state == "read":
+        return f"Most likely: {study.outcome}"
+    return {"waiting": "Waiting", "refused": "Refused", "unreadable": "Cannot be opened"}[study.state]
+
+
+def draw_picture(study: OpenStudy) -> None:
+    """The radiograph, with whatever is known of it so far."""
+    if study.radiograph is None:
+        st.error(plain(study.outcome))
+        return
+    viewer(payload_of(study, study.radiograph), key="viewer")
+
+
+def payload_of(study: OpenStudy, radiograph: Radiograph) -> bytes:
+    """The viewer's bytes, made once for each study and result: a rerun sends the very same."""
+    made_for, payload = st.session_state.get("payload", (None, b""))
+    if made_for != (study.number, study.reading is None):
+        reading = study.reading or without_score(radiograph, "")
+        unit = shared_reader().heat_unit if reading.findings else ""
+        payload = viewer_payload(reading, study=browser_name(study), heat_unit=unit)
+        st.session_state.payload = ((study.number, study.reading is None), payload)
+    return payload
+
+
+def draw_result(study: OpenStudy) -> None:
+    """What was found, or the one line that says why nothing is said."""
+    if study.reading is None:
+        return
+    if not study.reading.accepted:
+        st.warning(f"Not read. {plain(study.reading.reason or '')}")
+    findings_panel(panel_content(study.reading, study=browser_name(study)), key="findings")
+
+
+def browser_name(study: OpenStudy) -> str:
+    """What the browser remembers a study by; it never leaves the session."""
+    return f"study {study.number}"
+
+
+def prepare(study: OpenStudy) -> None:
+    """Bring a study as far as can be done at once: decoded, and read too when the models are loaded."""
+    decode_study(study, decode)
+    if study.state != "unreadable" and study.reading is None and st.session_state.get("reader_loaded", False):
+        read_study(study, decode, read)
+
+
+def read_waiting(studies: OpenStudies, shown: OpenStudy) -> None:
+    """Load the models if need be and read the next waiting study, then draw again with what is new."""
+    waiting = shown if shown.radiograph is not None and shown.reading is None else studies.waiting()
+    if waiting is None:
+        return
+    loaded = st.session_state.get("reader_loaded", False)
+    with st.spinner("Reading ..." if loaded else "Loading the models: once, a few seconds ..."):
+        read_study(waiting, decode, read)
+    st.session_state.reader_loaded = True
+    st.rerun()
+
+
+def read(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+    """Read with the shared reader; no weights is a refusal like any other."""
+    return shared_reader().read(radiograph, decode_milliseconds)
