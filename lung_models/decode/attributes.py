@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.multival import MultiValue
 
 FRAME_MACROS = (
@@ -13,6 +14,9 @@ FRAME_MACROS = (
     "PatientOrientationInFrameSequence",
 )
 """Functional groups of a multi-frame image that this package reads (PS3.3 C.7.6.16.2)."""
+
+ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # little and big endian (PS3.5 7.5)
+ITEMS_LIMIT = 50_000  # items within one sequence, those of nested ones included; 1,000 frames have some 10,000
 
 
 def stated(dataset: Dataset, keyword: str) -> Any:
@@ -62,8 +66,11 @@ def whole(dataset: Dataset, keyword: str, otherwise: int = 0) -> int:
 
 
 def first_item(dataset: Dataset, keyword: str) -> Dataset | None:
-    """First item of a sequence; None where there is none."""
+    """First item of a sequence; None where there is none, or so many that it is no honest sequence."""
     try:
+        unread = dataset.get_item(keyword)
+        if isinstance(unread, RawDataElement) and sum(map((unread.value or b"").count, ITEM_TAGS)) > ITEMS_LIMIT:
+            return None
         return dataset[keyword].value[0]
     except Exception:
         return None

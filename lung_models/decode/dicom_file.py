@@ -23,10 +23,26 @@ from lung_models.radiograph import Refusal
 
 TRUNCATED = "The DICOM file is truncated: its pixel data is incomplete. Send it again."
 FILE_META_GROUP = 0x0002
+READS_LIMIT = 500_000
+"""Reads that a file may take. Each element and item takes two or three; the header of a 1,000 frame image takes some
+100,000. A few MB of empty items would otherwise become GB of objects.
+"""
 
 # pydicom's messages quote the values that they complain of, a patient's among them.
 warnings.filterwarnings("ignore", module=r"pydicom\b")
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+
+
+class _CountedStream(BytesIO):
+    """Bytes that refuse to be read in too many small pieces."""
+
+    _reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._reads += 1
+        if self._reads > READS_LIMIT:
+            raise Refusal("The DICOM file's header has too many elements: it is damaged.")
+        return super().read(size)
 
 
 class DicomFile:
@@ -49,14 +65,14 @@ class DicomFile:
     def __init__(self, data: bytes, limits: Limits) -> None:
         self.transfer_syntax = UID("")
         if data[MAGIC_OFFSET : MAGIC_OFFSET + 4] == b"DICM":
-            stream = BytesIO(data)
+            stream = _CountedStream(data)
             stream.seek(MAGIC_OFFSET + 4)
             meta = read_dataset(stream, False, True, stop_when=_after_file_meta)
             self.transfer_syntax = self.stated_syntax = UID(str(meta.get("TransferSyntaxUID") or ""))
             if self.transfer_syntax == DeflatedExplicitVRLittleEndian:
                 data = _inflate(data[stream.tell() :], limits)
                 self.transfer_syntax = ExplicitVRLittleEndian
-        self._stream = BytesIO(data)
+        self._stream = _CountedStream(data)
         self.header: Dataset = dcmread(self._stream, stop_before_pixels=True, force=True)
         self.reaches_pixels = self._stream.tell() < len(data)
         if not self.transfer_syntax:
@@ -76,10 +92,14 @@ class DicomFile:
         """The whole file as a dataset that pydicom can decode.
 
         Raises:
-            Refusal: It is truncated within its pixel data.
+            Refusal: It is truncated within its pixel data, or that is of floating point.
         """
-        self._stream.seek(0)
-        dataset = dcmread(self._stream, force=True)
+        dataset = Dataset()
+        dataset.update(self.header)
+        dataset.update(read_dataset(self._stream, *self.header.original_encoding))
+        dataset.set_original_encoding(*self.header.original_encoding)
+        if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+            raise Refusal("Pixel data in floating point is not supported.")
         if "PixelData" not in dataset:
             raise Refusal(TRUNCATED)
         dataset.file_meta = FileMetaDataset()

@@ -443,8 +443,9 @@ def test_pixels_are_read_only_and_the_name_is_passed_on():
 
 
 def test_nothing_that_the_file_says_of_the_patient_is_printed_or_quoted(tmp_path):
-    data = build.radiograph_file(ramp(8, np.uint8), bits=8, PatientName="Doe^Jane", BodyPartExamined="CHESTDOE")
-    data = data.replace(b"CHESTDOE", b"Doe^Jane")  # no code string: pydicom warns of it and quotes it
+    dataset = build.radiograph_dataset(ramp(8, np.uint8), bits=8, PatientName="Doe^Jane")
+    dataset.SpecificCharacterSet = "ISO_IR 6"
+    data = build.written(dataset).replace(b"ISO_IR 6", b"Doe^Jane")  # pydicom warns of such a set and quotes it
     path = tmp_path / "one.dcm"
     path.write_bytes(data)
     program = (

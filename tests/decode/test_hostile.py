@@ -11,7 +11,7 @@ from PIL import Image
 from pydicom import Dataset
 from pydicom.uid import MPEG2MPML, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
 
-from lung_models.decode import Limits, decode, dicom, raster
+from lung_models.decode import Limits, decode, dicom, dicom_file, raster
 from lung_models.radiograph import Refusal
 
 from . import build
@@ -258,6 +258,39 @@ def test_deflated_bomb_is_inflated_no_further_than_the_limit():
         tracemalloc.stop()
     assert "size limit" in reason
     assert peak < 12 * MEGABYTE
+
+
+def with_empty_items(count, *, defined_length):
+    """A radiograph whose VOILUTSequence has so many items with nothing in them."""
+    data = build.radiograph_file(PIXELS, bits=12)
+    items = struct.pack("<HHL", 0xFFFE, 0xE000, 0) * count
+    end = b"" if defined_length else struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+    size = len(items) if defined_length else 0xFFFFFFFF
+    place = data.index(struct.pack("<HH", 0x7FE0, 0x0010))
+    return data[:place] + struct.pack("<HH2sHL", 0x0028, 0x3010, b"SQ", 0, size) + items + end + data[place:]
+
+
+def test_items_without_number_are_not_turned_into_objects(monkeypatch):
+    monkeypatch.setattr(dicom_file, "READS_LIMIT", 20_000)
+    assert "too many elements" in refusal(with_empty_items(20_000, defined_length=False))
+
+
+def test_sequence_of_too_many_items_is_left_alone():
+    data = with_empty_items(1_000_000, defined_length=True)
+    tracemalloc.start()
+    try:
+        decode(data, "x")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30 * MEGABYTE
+
+
+def test_floating_point_pixels():
+    dataset = build.radiograph_dataset(PIXELS, bits=12)
+    del dataset.PixelData
+    dataset.FloatPixelData = PIXELS.astype("<f4").tobytes()
+    assert refusal(build.written(dataset)) == "Pixel data in floating point is not supported."
 
 
 JPEG_BOMB = picture_bombs()["JPEG"]
