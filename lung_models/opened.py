@@ -75,12 +75,16 @@ class OpenStudies:
         return study
 
     def show(self, number: int) -> None:
-        """Show a study, and free the readings of those not shown lately. An unknown number changes nothing."""
+        """Show a study. An unknown number changes nothing."""
         study = next((one for one in self.studies if one.number == number), None)
         if study is None:
             return
         self.current = study
         self._shown = [*[one for one in self._shown if one != number], number]
+        self.release()
+
+    def release(self) -> None:
+        """Free the pictures and readings of studies not shown lately."""
         for one in self.studies:
             if one.number not in self._shown[-KEPT_READINGS:]:
                 one.radiograph = one.reading = None
@@ -109,7 +113,7 @@ class OpenStudies:
 
 
 def decode_study(study: OpenStudy, decode: Decode) -> None:
-    """Decode a study's file into ``study.radiograph``; a refusal or a failure makes it ``unreadable`` with its reason."""
+    """Decode a study's file into ``study.radiograph``; a refusal or a failure makes it ``unreadable``."""
     if study.radiograph is not None or study.state == "unreadable":
         return
     start = time.perf_counter()
@@ -148,7 +152,7 @@ def without_score(radiograph: Radiograph, reason: str) -> Reading:
 
 
 def _failed(verb: str, failure: Exception) -> str:
-    """Log where it failed and return the line shown; neither the file's name nor the message, which may name a patient."""
+    """Log where it failed, without the message, which may name a patient; return the line shown."""
     log.error(
         "A study could not be %s: %s\n%s", verb, type(failure).__name__, "".join(format_tb(failure.__traceback__))
     )

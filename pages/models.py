@@ -1,5 +1,7 @@
 """Models: the card of every version on disk, with its figures, and which one reads."""
 
+import runpy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -151,3 +153,7 @@ def interval(one: dict[str, Any]) -> str:
     if one.get("low") is None or one.get("high") is None:
         return "not given"
     return f"{one['low']:.3f} to {one['high']:.3f}"
+
+
+if __name__ == "__main__":  # a fresh Streamlit server runs this file itself when its URL is the first one asked for
+    runpy.run_path(str(Path(__file__).parents[1] / "app.py"))

@@ -1,5 +1,8 @@
 """Read: open one or several radiographs and see what the models find in each. The home page."""
 
+import runpy
+from pathlib import Path
+
 import streamlit as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -10,7 +13,7 @@ from lung_models.radiograph import Radiograph, Refusal
 from lung_models.reading import Reading
 from lung_models.samples import CHEST, LEG, Sample, sample_bytes
 from pages.components.findings_panel import findings_panel, panel_content
-from pages.components.serving import shared_reader
+from pages.components.serving import reader_is_loaded, shared_reader
 from pages.components.viewer import viewer, viewer_payload
 from pages.components.words import plain, shortened
 
@@ -68,8 +71,8 @@ def draw_opening(studies: OpenStudies) -> None:
         accept_multiple_files=True,
         key=f"uploads_{st.session_state.uploads}",
         on_change=take_uploads,
-        help="DICOM, PNG, JPEG or TIFF, one or several. The content decides, not the name. Files are held in memory for "
-        "this session only and freed when you remove them.",
+        help="DICOM, PNG, JPEG or TIFF, one or several. The content decides, not the name. Files are held in memory "
+        "for this session only and freed when you remove them.",
     )
     st.button("Open sample chest radiograph", on_click=open_sample, args=(CHEST,), width="stretch")
     st.button("Sample that is refused: a leg", on_click=open_sample, args=(LEG,), width="stretch")
@@ -174,7 +177,7 @@ def browser_name(study: OpenStudy) -> str:
 def prepare(study: OpenStudy) -> None:
     """Bring a study as far as can be done at once: decoded, and read too when the models are loaded."""
     decode_study(study, decode)
-    if study.state != "unreadable" and study.reading is None and st.session_state.get("reader_loaded", False):
+    if study.state != "unreadable" and study.reading is None and reader_is_loaded():
         read_study(study, decode, read)
 
 
@@ -183,13 +186,16 @@ def read_waiting(studies: OpenStudies, shown: OpenStudy) -> None:
     waiting = shown if shown.radiograph is not None and shown.reading is None else studies.waiting()
     if waiting is None:
         return
-    loaded = st.session_state.get("reader_loaded", False)
-    with st.spinner("Reading ..." if loaded else "Loading the models: once, a few seconds ..."):
+    with st.spinner("Reading ..." if reader_is_loaded() else "Loading the models: once, a few seconds ..."):
         read_study(waiting, decode, read)
-    st.session_state.reader_loaded = True
+    studies.release()
     st.rerun()
 
 
 def read(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
     """Read with the shared reader; no weights is a refusal like any other."""
     return shared_reader().read(radiograph, decode_milliseconds)
+
+
+if __name__ == "__main__":  # a fresh Streamlit server runs this file itself when its URL is the first one asked for
+    runpy.run_path(str(Path(__file__).parents[1] / "app.py"))

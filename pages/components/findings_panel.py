@@ -87,7 +87,7 @@ def _measurements(anatomy: Anatomy | None, reading: Reading) -> list[Line]:
         {
             "label": "Cardiothoracic ratio",
             "value": "not measurable" if ratio is None else f"{ratio:.2f}",
-            "tip": "Greatest width of the heart over greatest inner width of the thorax, both horizontal, without unit. "
+            "tip": "Greatest width of the heart over greatest inner width of the thorax, both horizontal; no unit. "
             "Above 0.5 on a PA film the heart usually counts as enlarged; AP films overstate it.",
         },
         _width("Heart width", anatomy.heart_width, spacing),

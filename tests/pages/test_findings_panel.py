@@ -1,0 +1,41 @@
+from dataclasses import replace
+
+from lung_models.findings import KEYS
+from lung_models.opened import without_score
+from lung_models.radiograph import Radiograph, Spacing
+from lung_models.reading import Reading
+from pages.components.findings_panel import panel_content
+
+
+def test_rows_come_in_the_fixed_order_and_one_is_primary(reading: Reading) -> None:
+    rows = panel_content(reading, study="s")["rows"]
+    assert [row["key"] for row in rows] == list(KEYS)
+    assert [row["key"] for row in rows if row["primary"]] == ["pleural_effusion"]
+    assert all(reading.models["findings"].version in row["tip"] for row in rows)
+
+
+def test_heat_of_an_absent_finding_is_said_to_be_withheld(reading: Reading) -> None:
+    rows = {row["key"]: row for row in panel_content(reading, study="s")["rows"]}
+    assert rows["edema"]["heat"] == "Called absent: no heat map is shown."
+    assert rows["pleural_effusion"]["heat"] == "Share of the heat: 71% in the lungs, 12% in the heart."
+
+
+def test_areas_are_in_square_centimetres_only_with_pixel_spacing(reading: Reading) -> None:
+    def area(spacing: Spacing | None) -> str:
+        changed = replace(reading, radiograph=replace(reading.radiograph, spacing=spacing))
+        lines = {line["label"]: line["value"] for line in panel_content(changed, study="s")["measurements"]}
+        return lines["Right lung area"]
+
+    fraction = reading.anatomy.right_lung_fraction
+    assert area(Spacing(5.0, 2.5, "PixelSpacing")).startswith(f"{fraction * 64 * 64 * 5.0 * 2.5 / 100:.0f} cm²")
+    assert "cm" not in area(Spacing(5.0, 2.5, "ImagerPixelSpacing")) + area(None)
+
+
+def test_every_figure_has_a_meaning(reading: Reading) -> None:
+    content = panel_content(reading, study="s")
+    assert all(line["tip"] for line in content["measurements"] + content["made"])
+
+
+def test_a_refusal_has_no_score(radiograph: Radiograph) -> None:
+    content = panel_content(without_score(radiograph, "no"), study="s")
+    assert content["rows"] == content["measurements"] == content["flags"] == []
