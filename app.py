@@ -8,7 +8,8 @@ from pages.components.notice import notice
 st.set_page_config(page_title="Lungs", layout="wide", initial_sidebar_state=240)
 page = st.navigation(
     [
-        st.Page(read.page, title="Read", url_path="read", default=True),
+        st.Page(read.page, title="Read", default=True),
+        st.Page(read.page, title="Read", url_path="read", visibility="hidden"),  # its own address, not only "/"
         st.Page(models.page, title="Models", url_path="models"),
     ],
     position="top",
