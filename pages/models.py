@@ -31,7 +31,8 @@ def draw_versions() -> None:
         "A version is never changed once it is written. The active one of each network reads; its name and the first "
         "eight digits of its sha256 stand with every result."
     )
-    from lung_models.weights import NETWORKS, WeightStore  # imports torch: seconds, so only once the page is drawn
+    with st.spinner("Reading the cards ..."):
+        from lung_models.weights import NETWORKS, WeightStore  # imports torch: seconds, so only once the page is drawn
 
     store = WeightStore()
     for network in NETWORKS:

@@ -27,6 +27,7 @@ def page() -> None:
     """Draw the page: the worklist at the side, the picture in the middle, the findings beside it."""
     studies = open_studies()
     study = studies.current
+    forget_others(study)
     if study is not None:
         prepare(study)
     with st.sidebar:
@@ -158,6 +159,13 @@ def payload_of(study: OpenStudy, radiograph: Radiograph) -> bytes:
         payload = viewer_payload(reading, study=browser_name(study), heat_unit=unit)
         st.session_state.payload = ((study.number, study.reading is None), payload)
     return payload
+
+
+def forget_others(study: OpenStudy | None) -> None:
+    """Free the viewer's bytes of a study that is no longer shown, so that a removed one leaves nothing behind."""
+    made_for, _ = st.session_state.get("payload", (None, b""))
+    if made_for is not None and (study is None or made_for[0] != study.number):
+        del st.session_state.payload
 
 
 def draw_result(study: OpenStudy) -> None:

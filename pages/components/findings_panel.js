@@ -30,6 +30,7 @@ class Panel {
     this.list("flags", content.flags);
     this.figures("measurements", content.measurements);
     this.figures("made", content.made);
+    this.one(".made").textContent = content.made_by;
     this.one("[data-part=made] ul").replaceChildren(...content.notes.map((note) => element("li", "", note)));
     this.one("[data-part=made] h4").hidden = content.notes.length === 0;
     this.one("[data-part=made]").hidden = content.made.length + content.notes.length === 0;
@@ -58,18 +59,15 @@ class Panel {
     return button;
   }
 
-  // Up and down walk the rows; 1 to 6 choose, 0 hides the map, as in the viewer.
+  // Up and down walk the rows. Every other key is the viewer's, so that a click on a row does not silence it.
   rowKey(event, index) {
-    const rows = this.content.rows;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) {
-      this.one(".rows").children[Math.min(Math.max(index + step, 0), rows.length - 1)].focus();
+    if (step && !event.shiftKey) {
+      const last = this.content.rows.length - 1;
+      this.one(".rows").children[Math.min(Math.max(index + step, 0), last)].focus();
       event.preventDefault();
-    } else if (rows[Number(event.key) - 1]) {
-      chooseFinding(this.channel, this.content.study, rows[Number(event.key) - 1].key);
-    } else if (event.key === "0") {
-      const { chosen } = rememberedStudy(this.channel, this.content.study);
-      if (chosen) chooseFinding(this.channel, this.content.study, chosen);
+    } else {
+      this.channel.dispatchEvent(new CustomEvent("key", { detail: event }));
     }
   }
 

@@ -42,6 +42,7 @@ def panel_content(reading: Reading, *, study: str, channel: str = "read") -> dic
         "measurements": _measurements(reading.anatomy, reading),
         "flags": list(reading.anatomy.flags) if reading.anatomy else [],
         "warnings": list(reading.radiograph.warnings),
+        "made_by": _made_by(reading),
         "made": _made(reading),
         "notes": list(reading.radiograph.notes),
     }
@@ -118,6 +119,12 @@ def _area(label: str, fraction: float, pixels: int, spacing: Spacing | None) -> 
         value = f"{square_centimetres:.0f} cm², {fraction:.1%} of the picture"
         tip += " cm² rest on PixelSpacing."
     return {"label": label, "value": value, "tip": tip}
+
+
+def _made_by(reading: Reading) -> str:
+    """Which models read and where, in one line that is always seen; empty when none did."""
+    versions = " and ".join(stamp.version for stamp in reading.models.values())
+    return f"Read by {versions} on {reading.device}." if versions else ""
 
 
 def _made(reading: Reading) -> list[Line]:

@@ -23,9 +23,13 @@ class Viewer {
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.redraw = this.redraw.bind(this);
     this.onChosen = (event) => event.detail.study === this.study && this.showChosen();
+    this.onKey = (event) => pressed(this, event.detail);
     channel.addEventListener("chosen", this.onChosen);
+    channel.addEventListener("key", this.onKey);
+    acceptDropsAnywhere();
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.one(".stage"));
+    this.watchPixelRatio();
     bindControls(this);
     bindPointer(this);
     listKeys(this.one(".help dl"));
@@ -34,7 +38,9 @@ class Viewer {
 
   close() {
     this.channel.removeEventListener("chosen", this.onChosen);
+    this.channel.removeEventListener("key", this.onKey);
     this.resizing.disconnect();
+    this.pixelRatio.onchange = null;
     cancelAnimationFrame(this.frame);
     this.picture = null;
   }
@@ -69,6 +75,16 @@ class Viewer {
     this.canvas.height = Math.round(height * devicePixelRatio);
     this.place = new Place(this.header, this.canvas.width, this.canvas.height, this.remembered.view);
     this.redraw();
+  }
+
+  // A window dragged to a monitor of another density keeps its size but not its pixels.
+  watchPixelRatio() {
+    this.pixelRatio = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    this.pixelRatio.onchange = () => {
+      this.pixelRatio.onchange = null;
+      this.watchPixelRatio();
+      this.resize();
+    };
   }
 
   // Ask for a frame; any number of changes before it are drawn at once.
@@ -109,7 +125,7 @@ class Viewer {
     const shown = Boolean(heat) && heat.place !== null;
     this.one("[data-colour-bar]").hidden = !shown || this.layers.hidden;
     this.one("[data-suppressed]").hidden = !heat || shown;
-    if (heat) this.one("[data-heat-name]").textContent = heat.name;
+    if (heat) this.one("[data-heat-name]").textContent = `Heat map: ${heat.name}`;
     if (heat && !shown) {
       this.one("[data-suppressed]").textContent = `${heat.name} is called absent: its heat map is not shown.`;
     }

@@ -20,7 +20,16 @@ from lung_models.windows import window_presets
 
 LONGEST_SIDE = 4096
 """A picture with a longer side is reduced to this many pixels for the screen, and the viewer says so."""
-SCRIPTS = ("channel", "viewer_colours", "viewer_picture", "viewer_overlays", "viewer_keys", "viewer_controls", "viewer")
+SCRIPTS = (
+    "channel",
+    "drop",
+    "viewer_colours",
+    "viewer_picture",
+    "viewer_overlays",
+    "viewer_keys",
+    "viewer_controls",
+    "viewer",
+)
 """The browser's part, in the order it is joined."""
 
 _HERE = Path(__file__).parent
@@ -106,7 +115,9 @@ def _stored_pixels(radiograph: Radiograph) -> np.ndarray:
 
 def _to_uint16(values: np.ndarray) -> np.ndarray:
     """0..1 as 0..65535, rounded, little endian."""
-    return (values * np.float32(65535) + np.float32(0.5)).clip(0, 65535).astype("<u2")
+    scaled = values * np.float32(65535)
+    scaled += np.float32(0.5)
+    return np.clip(scaled, 0, 65535, out=scaled).astype("<u2")
 
 
 def _heat(one: FindingReading, place: int) -> tuple[dict[str, Any], bytes]:

@@ -35,7 +35,7 @@ function bindControls(viewer) {
   viewer.root.onkeyup = (event) => event.key === " " && viewer.setSpace(false);
 }
 
-// Keys act anywhere in the viewer but where a control needs them itself.
+// Keys act anywhere in the viewer and the findings panel but where a control needs them itself.
 function pressed(viewer, event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const onCanvas = event.target === viewer.canvas;

@@ -42,7 +42,7 @@ class Overlays {
     place.toPicture(context);
     context.globalAlpha = opacity;
     if (style === "fill") {
-      context.globalAlpha = opacity / 2; // a fill as strong as its outline would hide the lung
+      context.globalAlpha = opacity / 4; // a fill as strong as its outline would hide the lung
       context.fillStyle = ORGAN_COLOURS[organ];
       context.fill(path, "evenodd");
     } else {

@@ -103,6 +103,20 @@ def test_several_files_are_stepped_through_and_removed(reading_page: Page, chest
     expect(page.get_by_test_id("stSidebar")).to_contain_text("1 of 2")
 
 
+def test_a_file_may_be_dropped_on_the_picture(reading_page: Page) -> None:
+    page = reading_page
+    page.locator(".stage > canvas").evaluate(DROP)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("not an image")
+
+
+DROP = """canvas => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File(["only text"], "notes.txt"));
+  const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true, composed: true });
+  if (canvas.dispatchEvent(event)) throw new Error("the browser would have left the page");
+}"""
+
+
 def test_keyboard_alone(reading_page: Page, screenshot: Screenshot) -> None:
     page = reading_page
     expect(page.locator(".stage > canvas")).to_be_focused()  # keys work without a click
@@ -137,6 +151,9 @@ def test_every_control_is_reached_by_tab(reading_page: Page) -> None:
     ):
         assert control in reached, control
     page.locator(".row").first.focus()
+    fitted = zoom_shown(page)
+    page.keyboard.press("+")  # the viewer's keys work here too
+    assert zoom_shown(page) != fitted
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator(".row").nth(1)).to_have_attribute("aria-pressed", "true")

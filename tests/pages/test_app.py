@@ -71,6 +71,7 @@ def test_removing_frees_the_picture(app: AppTest, chest_file: Path) -> None:
 def test_an_empty_worklist_says_what_to_do(app: AppTest) -> None:
     app.run()
     app.button(key="remove_1").click().run()
+    assert "payload" not in app.session_state
     assert not app.exception and "Drop a file" in texts(app.info)
 
 
