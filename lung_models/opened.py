@@ -37,7 +37,7 @@ class OpenStudy:
         data: The file's content.
         sample: Whether it is one of the samples that ship with the app.
         state: ``waiting`` until read; ``refused`` when there is a picture but no score; ``unreadable`` without picture.
-        outcome: One line for the worklist: the primary finding, or the reason of a refusal.
+        outcome: One line for the worklist: the most likely finding, or the reason of a refusal.
         thumbnail: uint8 (height, width), 255 is white; None until decoded.
         decode_milliseconds: How long decoding took.
         radiograph: The decoded picture while it is kept.
@@ -143,12 +143,19 @@ def read_study(study: OpenStudy, decode: Decode, read: Read) -> None:
         reading = without_score(study.radiograph, _failed("read", failure))
     study.reading = reading
     study.state = "read" if reading.accepted else "refused"
-    study.outcome = BY_KEY[reading.primary].name if reading.primary else (reading.reason or "Not read")
+    study.outcome = _outcome(reading)
 
 
 def without_score(radiograph: Radiograph, reason: str) -> Reading:
     """A reading that only says why there is none."""
     return Reading(radiograph, False, reason, None, (), None, {}, "", {})
+
+
+def _outcome(reading: Reading) -> str:
+    """The most likely finding with its probability, or the reason of a refusal."""
+    if reading.primary is None:
+        return reading.reason or "Not read"
+    return f"{reading.finding(reading.primary).probability:.0%} {BY_KEY[reading.primary].name}"
 
 
 def _failed(verb: str, failure: Exception) -> str:

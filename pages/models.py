@@ -60,7 +60,7 @@ def draw_card(card: "Card", active: bool) -> None:
 def draw_identity(data: dict[str, Any]) -> None:
     """What it is and how it was made."""
     recipe = data.get("recipe", {})
-    side = data.get("input_size")
+    side, scale = data.get("input_size"), data.get("heat_scale")
     lines = {
         "Architecture": data.get("architecture"),
         "Input": None if side is None else f"{side} x {side} pixels, grey",
@@ -68,7 +68,7 @@ def draw_identity(data: dict[str, Any]) -> None:
         "Recipe": recipe.get("name"),
         "Seed": recipe.get("seed"),
         "Git commit": data.get("git_commit"),
-        "Heat scale": data.get("heat_scale"),
+        "Heat of 1.0": None if scale is None else f"a contribution of {scale:.2f} to a finding's log-odds",
     }
     draw_table(pd.DataFrame([{"": name, "Value": str(value)} for name, value in lines.items() if value is not None]))
     st.markdown(f"sha256 of the weights: `{data.get('sha256', 'not given')}`")

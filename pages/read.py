@@ -1,8 +1,10 @@
 """Read: open one or several radiographs and see what the models find in each. The home page."""
 
 import runpy
+import secrets
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -17,7 +19,11 @@ from pages.components.serving import reader_is_loaded, shared_reader
 from pages.components.viewer import viewer, viewer_payload
 from pages.components.words import plain, shortened
 
-NAME_LENGTH = 18
+THUMBNAIL_WIDTH = 44
+"""Of a study in the worklist, in CSS pixels."""
+NO_PICTURE = np.zeros((8, 8), np.uint8)
+"""In place of a thumbnail."""
+NAME_LENGTH = 15
 """Characters of a file's name that the worklist shows."""
 PANEL_WIDTH = 310
 """Of the findings panel, in CSS pixels; the picture takes the rest."""
@@ -49,6 +55,7 @@ def open_studies() -> OpenStudies:
     if "studies" not in st.session_state:
         st.session_state.studies = OpenStudies()
         st.session_state.uploads = 0
+        st.session_state.session_name = secrets.token_hex(8)
         open_sample(CHEST)
     return st.session_state.studies
 
@@ -113,8 +120,7 @@ def draw_worklist(studies: OpenStudies) -> None:
 def draw_worklist_row(studies: OpenStudies, study: OpenStudy) -> None:
     """One study of the worklist: its thumbnail, its name to show it by, its outcome, and a button that closes it."""
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall"):
-        if study.thumbnail is not None:
-            st.image(study.thumbnail, width=44, alt="")
+        st.image(NO_PICTURE if study.thumbnail is None else study.thumbnail, width=THUMBNAIL_WIDTH, alt="")
         with st.container(gap=None, width="stretch"):
             st.button(
                 plain(shortened(study.name, NAME_LENGTH)),
@@ -138,7 +144,7 @@ def draw_worklist_row(studies: OpenStudies, study: OpenStudy) -> None:
 def outcome_line(study: OpenStudy) -> str:
     """One short line for the worklist."""
     if study.state == "read":
-        return f"Most likely: {study.outcome}"
+        return study.outcome
     return {"waiting": "Waiting", "refused": "Refused", "unreadable": "Cannot be opened"}[study.state]
 
 
@@ -178,8 +184,8 @@ def draw_result(study: OpenStudy) -> None:
 
 
 def browser_name(study: OpenStudy) -> str:
-    """What the browser remembers a study by; it never leaves the session."""
-    return f"study {study.number}"
+    """What the browser remembers a study by: of this session only, even when a page outlives a server."""
+    return f"{st.session_state.session_name} {study.number}"
 
 
 def prepare(study: OpenStudy) -> None:

@@ -124,7 +124,7 @@ def _area(label: str, fraction: float, pixels: int, spacing: Spacing | None) -> 
 def _made_by(reading: Reading) -> str:
     """Which models read and where, in one line that is always seen; empty when none did."""
     versions = " and ".join(stamp.version for stamp in reading.models.values())
-    return f"Read by {versions} on {reading.device}." if versions else ""
+    return f"Models {versions}, on {reading.device}." if versions else ""
 
 
 def _made(reading: Reading) -> list[Line]:

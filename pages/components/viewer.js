@@ -125,7 +125,7 @@ class Viewer {
     const shown = Boolean(heat) && heat.place !== null;
     this.one("[data-colour-bar]").hidden = !shown || this.layers.hidden;
     this.one("[data-suppressed]").hidden = !heat || shown;
-    if (heat) this.one("[data-heat-name]").textContent = `Heat map: ${heat.name}`;
+    if (shown) this.one("[data-heat-name]").textContent = `${heat.name}: greatest heat in this map ${heat.greatest}`;
     if (heat && !shown) {
       this.one("[data-suppressed]").textContent = `${heat.name} is called absent: its heat map is not shown.`;
     }

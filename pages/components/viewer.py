@@ -122,10 +122,11 @@ def _to_uint16(values: np.ndarray) -> np.ndarray:
 
 def _heat(one: FindingReading, place: int) -> tuple[dict[str, Any], bytes]:
     """Header entry and block of one heat map; a finding called absent sends none, so that none can be shown."""
-    entry = {"name": BY_KEY[one.key].name, "call": one.call}
+    entry: dict[str, Any] = {"name": BY_KEY[one.key].name, "call": one.call}
     if one.call == "absent":
         return {**entry, "place": None}, b""
     height, width = one.heat.shape
+    entry["greatest"] = f"{one.heat.max():.2f}"
     return {**entry, "place": place, "width": width, "height": height}, _to_uint16(one.heat).tobytes()
 
 

@@ -19,13 +19,17 @@ const INFERNO = [
   "f2ea69f1ec6df1ed71f1ef75f1f179f2f27df2f482f3f586f3f68af4f88ef5f992f6fa96f8fb9af9fc9dfafda1fcffa4",
 ].join("");
 
+// Where on the map no heat lies. Its first quarter is nearly black, and a black veil over a lung would pass for air.
+const COLDEST = 0.25;
+
 // Heat at which the overlay reaches its full opacity. Below, it fades, so that no heat leaves the picture untouched.
-const OPAQUE_HEAT = 0.5;
+const OPAQUE_HEAT = 0.25;
 
 const ORGAN_COLOURS = { right_lung: "#5cc8ff", left_lung: "#8be28b", heart: "#ff9db5" };
 
-function infernoAt(value) {
-  const place = 6 * Math.round(255 * Math.min(Math.max(value, 0), 1));
+// Red, green and blue of a heat, 0..1.
+function heatColour(heat) {
+  const place = 6 * Math.round(255 * (COLDEST + (1 - COLDEST) * Math.min(Math.max(heat, 0), 1)));
   return [0, 2, 4].map((digit) => parseInt(INFERNO.slice(place + digit, place + digit + 2), 16));
 }
 
@@ -33,7 +37,7 @@ function infernoAt(value) {
 function heatColours() {
   const table = new Uint8ClampedArray(256 * 4);
   for (let step = 0; step < 256; step++) {
-    table.set(infernoAt(step / 255), 4 * step);
+    table.set(heatColour(step / 255), 4 * step);
     table[4 * step + 3] = 255 * Math.min(1, step / 255 / OPAQUE_HEAT);
   }
   return table;

@@ -157,7 +157,7 @@ function fillPresets(viewer) {
 function drawColourBar(canvas) {
   const context = canvas.getContext("2d");
   for (let column = 0; column < canvas.width; column++) {
-    context.fillStyle = `rgb(${infernoAt(column / (canvas.width - 1)).join(" ")})`;
+    context.fillStyle = `rgb(${heatColour(column / (canvas.width - 1)).join(" ")})`;
     context.fillRect(column, 0, 1, 1);
   }
 }
