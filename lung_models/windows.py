@@ -45,8 +45,8 @@ BRIGHT = Window("Mediastinum", 70.0, 60.0, "The bright part of the display range
 def window_presets(radiograph: Radiograph, anatomy: Anatomy | None) -> tuple[Window, ...]:
     """Return the presets for one radiograph, the default first.
 
-    With organ outlines, ``Lung`` spans the values inside the lungs and ``Mediastinum`` those inside the heart and above;
-    without them both are fixed parts of the display range.
+    With organ outlines, ``Lung`` spans the values inside the lungs and ``Mediastinum`` those inside the heart; without
+    them both are fixed parts of the display range.
     """
     step = max(1, max(radiograph.height, radiograph.width) // SAMPLES_PER_SIDE)
     values = radiograph.pixels[::step, ::step]
