@@ -61,6 +61,8 @@ def test_models_page_shows_the_active_cards(
     page.goto(f"{app_address}/models")
     expect(page.get_by_text("(active)")).to_have_count(2)
     expect(page.get_by_text("sha256 of the weights").first).to_be_visible()
+    expect(page.get_by_text("Architecture").first).to_be_visible()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     screenshot(page, "models")
 
 
