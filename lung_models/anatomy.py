@@ -7,6 +7,7 @@ from lung_models.radiograph import Radiograph
 from lung_models.reading import ORGANS, Anatomy, Width
 
 MEASURING_SIDE = 512  # pixels; masks are measured on a square grid of this side that covers the whole radiograph
+SMOOTHING = 2.0  # grid pixels; standard deviation of the Gaussian that takes spikes and frays off the outlines
 SMALLEST_ORGAN = 0.004  # of the radiograph's area; anything smaller is not called an organ
 EDGE_SHARE = 0.02  # of an organ's height or width that must touch the border before it counts as cut off
 ASYMMETRY = 2.0  # ratio of the lungs' areas from which they count as very different
@@ -33,7 +34,7 @@ def measure(organ_probability: np.ndarray, radiograph: Radiograph) -> Anatomy:
         The anatomy, in the radiograph's own pixels.
     """
     enlarged = [cv2.resize(p.astype(np.float32), (MEASURING_SIDE, MEASURING_SIDE)) for p in organ_probability]
-    grid = np.stack([keep_organ(p) for p in enlarged])
+    grid = np.stack([keep_organ(cv2.GaussianBlur(p, (0, 0), SMOOTHING)) for p in enlarged])
     masks = grid >= 0.5
     height, width = radiograph.height, radiograph.width
     scale = np.array([width / MEASURING_SIDE, height / MEASURING_SIDE])

@@ -219,9 +219,9 @@ def organs_figures(network: nn.Module, size: int, labelled: OrgansSet, progress:
                 errors.setdefault(source, []).append(abs(measured.cardiothoracic_ratio - by_hand))
     figures = [_mean("Dice", f"{organ}, {source}", scores) for (organ, source), scores in sorted(dice.items())]
     for organ in ("lungs", *ORGANS):
-        every = [score for (name, _), scores in dice.items() if name == organ for score in scores]
-        figures.append(_mean("Dice", f"{organ}, all sources", every))
-        figures.append(_quantile("Dice, 5th percentile", f"{organ}, all sources", every, 0.05))
+        if every := [score for (name, _), scores in dice.items() if name == organ for score in scores]:
+            figures.append(_mean("Dice", f"{organ}, all sources", every))
+            figures.append(_quantile("Dice, 5th percentile", f"{organ}, all sources", every, 0.05))
     for source, values in sorted(errors.items()):
         figures.append(_mean("Cardiothoracic ratio, mean absolute error", source, values))
     return figures

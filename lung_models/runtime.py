@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -73,7 +74,10 @@ class OpenVinoRuntime:
             converted = core.read_model(cache)
         else:
             example = torch.zeros(1, 1, side, side)
-            converted = openvino.convert_model(network, example_input=example, input=[-1, 1, side, side])
+            with warnings.catch_warnings():
+                # OpenVINO traces through an interface of torch that warns of its own age.
+                warnings.simplefilter("ignore", FutureWarning)
+                converted = openvino.convert_model(network, example_input=example, input=[-1, 1, side, side])
             if cache is not None:
                 _save(converted, cache)
         # Without the hint the CPU plugin rounds to bfloat16 where the processor has it, and the logits move.

@@ -19,7 +19,7 @@ from lung_models.preprocess import network_input, standardise
 def test_any_picture_becomes_a_square_within_range(pixels: np.ndarray) -> None:
     result = network_input(pixels, 32)
     assert result.shape == (1, 32, 32) and result.dtype == np.float32
-    assert 0.0 <= result.min() and result.max() <= 1.0
+    assert result.min() >= 0.0 and result.max() <= 1.0
 
 
 @pytest.mark.parametrize("scale, offset", [(0.3, 0.1), (0.08, 0.6), (1.0, 0.0)])

@@ -84,10 +84,10 @@ def draw_other(side: int, rng: np.random.Generator) -> np.ndarray:
         angle = rng.uniform(0, 2 * np.pi)
         across = np.cos(angle) * np.arange(side)[:, None] + np.sin(angle) * np.arange(side)[None, :]
         return (0.5 + 0.5 * np.sin(across * rng.uniform(0.01, 0.5))).astype(np.float32)
-    canvas = np.full((side, side), rng.uniform(), np.float32)
+    canvas = np.full((side, side), rng.integers(256), np.uint8)
     for _ in range(int(rng.integers(2, 25))):
         place = tuple(int(value) for value in rng.integers(0, side, 2))
-        grey, size = float(rng.uniform()), int(rng.integers(side // 20 + 2, side // 2))
+        grey, size = int(rng.integers(256)), int(rng.integers(side // 20 + 2, side // 2))
         if kind == 2:
             text = "".join(chr(code) for code in rng.integers(48, 122, 12))
             cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size / 60, grey, int(rng.integers(1, 4)))
@@ -96,7 +96,7 @@ def draw_other(side: int, rng: np.random.Generator) -> np.ndarray:
             cv2.ellipse(canvas, place, axes, rng.uniform(0, 180), 0, 360, grey, -1)
         else:
             cv2.rectangle(canvas, place, (place[0] + size, place[1] + size // 2), grey, -1)
-    return cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, side / 40))
+    return cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, side / 40)).astype(np.float32) / 255.0
 
 
 def _third(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

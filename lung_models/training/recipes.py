@@ -31,7 +31,7 @@ from lung_models.training.presentation import fit_presentation
 from lung_models.training.trainer import Callback, Settings
 from lung_models.weights import Card, WeightStore
 
-HEAT_QUANTILE = 0.995  # of the heat of findings called present on val: shown as full scale
+HEAT_QUANTILE = 0.95  # of the heat of findings called present on val: shown as full scale
 PRESENTATION_RADIOGRAPHS = 700  # NIH radiographs added to those with outlines when the gate is taught
 
 

@@ -7,6 +7,7 @@ processes (``python -m torch.distributed.run``) or several nodes (``accelerate l
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -159,6 +160,7 @@ def _save(accelerator: Accelerator, checkpoint: Path, settings: Settings, epochs
         note = checkpoint / "progress.json"
         note.with_suffix(".tmp").write_text(json.dumps({"epochs_done": epochs_done, "settings": repr(settings)}))
         note.with_suffix(".tmp").replace(note)
+        shutil.rmtree(checkpoint / f"epoch-{epochs_done - 1}", ignore_errors=True)
 
 
 def _resume(accelerator: Accelerator, checkpoint: Path, settings: Settings) -> int:

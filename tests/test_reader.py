@@ -1,0 +1,89 @@
+"""The pipeline on real radiographs with the shipped models."""
+
+import gc
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from lung_models.decode import decode
+from lung_models.findings import KEYS
+from lung_models.reader import Reader
+from lung_models.reading import Reading
+from tests.conftest import sample_file
+
+READINGS = 100
+GROWTH_LIMIT = 24 * 1024 * 1024
+"""Bytes that a hundred readings may add: far less than a hundred pictures, a little more than an allocator's slack."""
+
+
+@pytest.fixture(scope="module")
+def reading(reader: Reader, chest_file: Path) -> Reading:
+    return reader.read(decode(chest_file.read_bytes(), chest_file.name))
+
+
+def test_six_findings_in_order(reading: Reading) -> None:
+    assert tuple(one.key for one in reading.findings) == KEYS
+    for one in reading.findings:
+        assert 0.0 <= one.probability <= 1.0
+        assert one.band[0] <= one.threshold <= one.band[1]
+        assert one.heat.dtype == np.float32 and one.heat.min() >= 0.0 and one.heat.max() <= 1.0
+    assert reading.primary == max(reading.findings, key=lambda one: one.probability).key
+
+
+def test_anatomy_is_plausible(reading: Reading) -> None:
+    anatomy = reading.anatomy
+    assert anatomy is not None and anatomy.cardiothoracic_ratio is not None
+    assert 0.3 < anatomy.cardiothoracic_ratio < 0.7
+    masks = anatomy.masks(reading.radiograph.height, reading.radiograph.width)
+    columns = [np.nonzero(mask)[1].mean() for mask in masks]
+    assert columns[0] < columns[2] < columns[1], "right lung on the image's left, heart between the lungs"
+
+
+@pytest.mark.parametrize("pair", [("RG1_UNCR.dcm", "RG1_J2KR.dcm"), ("RG1_UNCI.dcm", "RG1_J2KI.dcm")])
+def test_two_encodings_of_the_same_pixels_agree(reader: Reader, pair: tuple[str, str]) -> None:
+    """R is the original and its reversible compression, I the irreversible compression and what it decodes to."""
+    one, other = (reader.read(decode(sample_file(name).read_bytes(), name)) for name in pair)
+    for first, second in zip(one.findings, other.findings, strict=True):
+        assert first.probability == pytest.approx(second.probability, abs=1e-4)
+
+
+def test_a_reading_cannot_be_changed(reading: Reading) -> None:
+    with pytest.raises(FrozenInstanceError):
+        reading.accepted = False  # type: ignore[misc]
+    with pytest.raises(ValueError, match="read-only"):
+        reading.radiograph.pixels[0, 0] = 1.0
+
+
+def test_a_reading_names_the_models_that_made_it(reader: Reader, reading: Reading) -> None:
+    assert reading.models["findings"] == reader.findings_card.stamp
+    assert reading.models["organs"] == reader.organs_card.stamp
+    assert set(reading.milliseconds) == {"decode", "organs", "findings", "total"}
+
+
+def test_memory_stays_flat_over_a_hundred_readings(reader: Reader, chest_file: Path) -> None:
+    data = chest_file.read_bytes()
+    process = psutil.Process()
+
+    def read_once() -> None:
+        reader.read(decode(data, "chest.dcm"))
+
+    for _ in range(10):
+        read_once()
+    gc.collect()
+    before = process.memory_info().rss
+    for _ in range(READINGS):
+        read_once()
+    gc.collect()
+    assert process.memory_info().rss - before < GROWTH_LIMIT
+
+
+@pytest.mark.parametrize("version", ["seven-layer-1"])
+def test_the_baseline_reads_like_any_other_version(version: str, chest_file: Path) -> None:
+    reader = Reader.load(device="cpu", findings_version=version)
+    reading = reader.read(decode(chest_file.read_bytes(), chest_file.name))
+    assert reading.accepted and reading.models["findings"].version == version
+    assert reading.models["findings"].architecture == "SevenLayerCNN"
+    assert len(reading.findings) == 6

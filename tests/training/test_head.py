@@ -1,0 +1,67 @@
+"""Head, calibration and operating points, on features whose answer is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lung_models.evaluate import findings_figures
+from lung_models.findings import KEYS
+from lung_models.training.head import LabelledFeatures, fit_head, folds, operating_points
+
+
+def synthetic(signal: float, patients: int = 150) -> LabelledFeatures:
+    """Two radiographs a patient; each finding is written into one feature with some noise."""
+    rng = np.random.default_rng(0)
+    count = 2 * patients
+    labels = (rng.random((count, len(KEYS))) < 0.25).astype(np.float32)
+    pooled = rng.standard_normal((count, 20)).astype(np.float32)
+    pooled[:, : len(KEYS)] += signal * labels
+    geometry = rng.standard_normal((count, 6)).astype(np.float32)
+    geometry[::9, 0] = np.nan
+    return LabelledFeatures(pooled, geometry, labels, np.repeat([f"p{i}" for i in range(patients)], 2))
+
+
+def figure(figures: list, name: str, group: str) -> float:
+    return next(one.value for one in figures if one.name == name and one.group.startswith(group))
+
+
+def test_what_is_in_the_features_is_found_and_calibrated() -> None:
+    figures = findings_figures(synthetic(signal=3.0))
+    assert figure(figures, "AUROC", "mean of the five") > 0.95
+    assert figure(figures, "Expected calibration error", "Edema") < 0.1
+    assert all(one.low <= one.value <= one.high for one in figures if one.name == "AUROC")
+
+
+def test_what_is_not_in_the_features_is_not_found() -> None:
+    """The check on the protocol: with noise for features any leak between fit and score would show."""
+    assert figure(findings_figures(synthetic(signal=0.0)), "AUROC", "mean of the five") == pytest.approx(0.5, abs=0.08)
+
+
+def test_folds_never_split_a_patient() -> None:
+    data = synthetic(1.0)
+    for fitted, scored in folds(data, seed=0):
+        assert set(data.patients[fitted]).isdisjoint(data.patients[scored])
+
+
+def test_the_folded_head_is_a_linear_layer_on_the_features_as_they_are() -> None:
+    data = synthetic(3.0)
+    shifted = LabelledFeatures(data.pooled * 7 + 100, data.geometry, data.labels, data.patients)
+    plain, same = fit_head(data), fit_head(shifted)
+    np.testing.assert_allclose(
+        plain.probabilities(data.pooled, data.geometry),
+        same.probabilities(shifted.pooled, shifted.geometry),
+        atol=0.01,
+    )
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 3.0))
+@settings(max_examples=50, deadline=None)
+def test_operating_points_keep_their_rule(seed: int, signal: float) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.r_[np.ones(20), np.zeros(60)]
+    probability = 1 / (1 + np.exp(-(rng.standard_normal(80) + signal * labels)))
+    threshold, low, high = operating_points(labels, probability)
+    assert low <= threshold <= high
+    assert np.mean(probability[labels == 1] >= threshold) >= 0.8
+    assert np.mean(probability[labels == 1] >= low) >= 0.8

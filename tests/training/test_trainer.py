@@ -1,0 +1,71 @@
+"""The training loop: it learns, resumes to the same result, stops when asked, and reports."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from lung_models.training.trainer import Settings, Step, Stopped, fit
+
+SETTINGS = Settings(epochs=3, batch_size=8, learning_rate=0.02, averaging=0.5, seed=3)
+
+
+def problem() -> tuple[nn.Module, TensorDataset]:
+    """A straight line with some noise, and a network with dropout so that random numbers matter."""
+    torch.manual_seed(0)
+    inputs = torch.randn(64, 4)
+    targets = inputs @ torch.tensor([[1.0], [-2.0], [0.5], [3.0]])
+    network = nn.Sequential(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.Dropout(0.1), nn.Linear(16, 1))
+    return network, TensorDataset(inputs, targets)
+
+
+def squared(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    return (network(batch[0]) - batch[1]).square().mean()
+
+
+def test_it_learns_and_reports_every_batch(tmp_path: Path) -> None:
+    network, data = problem()
+    steps: list[Step] = []
+    before = squared(network.eval(), data.tensors).item()
+    trained = fit(network.train(), data, squared, SETTINGS, tmp_path, callbacks=[steps.append])
+    assert squared(trained, data.tensors).item() < 0.5 * before
+    assert [(step.epoch, step.step) for step in steps] == [(epoch, step) for epoch in range(3) for step in range(1, 9)]
+    assert steps[-1].loss < steps[0].loss and steps[-1].images_per_second > 0
+
+
+def test_a_stopped_run_resumes_to_the_same_result(tmp_path: Path) -> None:
+    network, data = problem()
+    whole = fit(network, data, squared, SETTINGS, tmp_path / "whole")
+    batches = 0
+
+    def stop_in_the_third_epoch() -> bool:
+        nonlocal batches
+        batches += 1
+        return batches > 19
+
+    network, data = problem()
+    with pytest.raises(Stopped, match="epoch 3 of 3"):
+        fit(network, data, squared, SETTINGS, tmp_path / "parts", should_stop=stop_in_the_third_epoch)
+    network, data = problem()
+    again: list[Step] = []
+    resumed = fit(network, data, squared, SETTINGS, tmp_path / "parts", callbacks=[again.append])
+    assert {step.epoch for step in again} == {2}, "only the interrupted epoch is done again"
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
+    network, data = problem()
+    fit(network, data, squared, SETTINGS, tmp_path)
+    steps: list[Step] = []
+    network, data = problem()
+    fit(network, data, squared, Settings(epochs=1, batch_size=8), tmp_path, callbacks=[steps.append])
+    assert steps[0].epoch == 0
+
+
+def test_only_the_last_checkpoint_is_kept(tmp_path: Path) -> None:
+    network, data = problem()
+    fit(network, data, squared, SETTINGS, tmp_path)
+    assert [path.name for path in tmp_path.glob("epoch-*")] == ["epoch-3"]
