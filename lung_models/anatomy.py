@@ -1,5 +1,8 @@
 """Organ probabilities -> outlines, cardiothoracic ratio, areas and quality flags."""
 
+from typing import cast
+
+import contourpy
 import cv2
 import numpy as np
 
@@ -8,6 +11,7 @@ from lung_models.reading import ORGANS, Anatomy, Width
 
 MEASURING_SIDE = 512  # pixels; masks are measured on a square grid of this side that covers the whole radiograph
 SMOOTHING = 2.0  # grid pixels; standard deviation of the Gaussian that takes spikes and frays off the outlines
+OUTLINE_TOLERANCE = 0.1  # grid pixels; how far a simplified outline may lie from the exact one
 SMALLEST_ORGAN = 0.004  # of the radiograph's area; anything smaller is not called an organ
 EDGE_SHARE = 0.02  # of an organ's height or width that must touch the border before it counts as cut off
 ASYMMETRY = 2.0  # ratio of the lungs' areas from which they count as very different
@@ -43,7 +47,7 @@ def measure(organ_probability: np.ndarray, radiograph: Radiograph) -> Anatomy:
     right, left, heart_fraction = (float(mask.mean()) for mask in masks)
     return Anatomy(
         organ_probability=grid,
-        contours={organ: _contours(mask, scale) for organ, mask in zip(ORGANS, masks, strict=True)},
+        contours={organ: _contours(probability, scale) for organ, probability in zip(ORGANS, grid, strict=True)},
         cardiothoracic_ratio=ratio,
         heart_width=heart,
         thorax_width=thorax,
@@ -92,10 +96,14 @@ def keep_organ(probability: np.ndarray) -> np.ndarray:
     return np.where(filled == 1, kept, np.minimum(probability, 0.499) * (inside == 0)).astype(np.float32)
 
 
-def _contours(mask: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Outlines in the radiograph's pixels: pixel centres of the grid mapped to pixel centres of the radiograph."""
-    found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return tuple(((outline[:, 0, :] + 0.5) * scale - 0.5).astype(np.float32) for outline in found)
+def _contours(probability: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Closed outlines at one half, between the grid's points (marching squares), in the radiograph's pixels."""
+    if probability.max() < 0.5:
+        return ()
+    # A border of zeros closes the outline of an organ that reaches the edge of the picture.
+    lines = cast(list[np.ndarray], contourpy.contour_generator(z=np.pad(probability, 1)).lines(0.5))
+    simplified = (cv2.approxPolyDP(line.astype(np.float32), OUTLINE_TOLERANCE, True)[:, 0] for line in lines)
+    return tuple(((line - 1.0 + 0.5) * scale - 0.5).astype(np.float32) for line in simplified if len(line) > 2)
 
 
 def _heart_width(heart: np.ndarray, scale: np.ndarray) -> Width | None:

@@ -78,7 +78,9 @@ def test_train_writes_a_version_that_evaluate_scores(
     assert {one["images"] for one in card.data["training_data"]} == {TRAINED, VALIDATED}
     capsys.readouterr()
     assert main(["evaluate", "findings", *common, "--json", "--weights", str(store.root)]) == 0
-    assert json.loads(capsys.readouterr().out)["metrics"] == pytest.approx(card.data["metrics"]), "as on the card"
+    measured = [one["value"] for one in json.loads(capsys.readouterr().out)["metrics"]]
+    on_card = [one["value"] for one in card.data["metrics"]]
+    assert measured == pytest.approx(on_card, abs=0.02), "the card's, but for the half precision of what is kept"
     with pytest.raises(SystemExit):
         main(["train"])
     assert main(["train", "findings", *common, "--recipe", "tiny", *where]) == 1, "a version is never changed"
