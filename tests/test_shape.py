@@ -1,0 +1,84 @@
+"""The house stays in shape: who may know whom, and what is spelt in one place only."""
+
+import ast
+from pathlib import Path
+
+from lung_models.findings import FINDINGS
+from tests.conftest import ROOT
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("findings", "radiograph"),
+    ("reading",),
+    ("decode", "preprocess", "networks", "samples"),
+    ("heatmap", "anatomy", "gate", "calibration", "weights", "runtime", "windows", "inputs"),
+    ("reader", "opened"),
+    ("evaluate", "training"),
+    ("__main__",),
+)
+"""From the bottom up; a module may know its own layer and those below it."""
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, at the top or inside a function."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def layer(module: str) -> int:
+    return next(level for level, modules in enumerate(LAYERS) if module in modules)
+
+
+def test_imports_run_one_way() -> None:
+    wrong = []
+    for path in sorted((ROOT / "lung_models").rglob("*.py")):
+        own = path.relative_to(ROOT / "lung_models").parts[0].removesuffix(".py")
+        if own == "__init__":
+            continue
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "pages":
+                wrong.append(f"{path}: the library must not know the pages")
+            known = {module for modules in LAYERS for module in modules}
+            if parts[0] == "lung_models" and len(parts) > 1 and parts[1] in known and layer(parts[1]) > layer(own):
+                wrong.append(f"{own} imports {parts[1]}")
+    assert wrong == []
+
+
+def test_every_module_has_its_layer() -> None:
+    found = {
+        path.name.removesuffix(".py") for path in (ROOT / "lung_models").iterdir() if not path.name.startswith("__")
+    }
+    assert found | {"__main__"} == {module for modules in LAYERS for module in modules}
+
+
+def test_the_library_knows_no_streamlit() -> None:
+    for path in (ROOT / "lung_models").rglob("*.py"):
+        assert not any(name.split(".")[0] == "streamlit" for name in imported(path)), path
+
+
+def test_the_findings_are_spelt_in_one_place() -> None:
+    names = {finding.name for finding in FINDINGS if " " in finding.name}
+    for path in [*(ROOT / "lung_models").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]:
+        if path.name == "findings.py" and path.parent.name == "lung_models":
+            continue
+        constants = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+        assert not names & {value for value in constants if isinstance(value, str)}, path
+
+
+def test_modules_read_in_one_sitting() -> None:
+    for folder in ("lung_models", "pages"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= 300, path
+
+
+def test_weights_are_small_safetensors_and_nothing_else() -> None:
+    kinds = {path.name for path in (ROOT / "weights").rglob("*") if path.is_file()}
+    assert kinds == {"active.json", "card.json", "model.safetensors"}
+    for path in (ROOT / "weights").rglob("*.safetensors"):
+        assert path.stat().st_size < 50 * 1024 * 1024
