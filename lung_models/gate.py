@@ -16,6 +16,7 @@ SMALLEST_SIDE = 64  # pixels; the smallest radiographs trained on
 LONGEST_OVER_SHORTEST = 2.0  # of the picture's sides; chest radiographs stay below about 1.4
 BLANK_RANGE = 0.01  # of full scale: grey levels that span less are a blank picture
 LUNG_FRACTION = (0.025, 0.45)  # plausible area of one lung over that of the picture
+CERTAINTY = 0.9  # probability from which a picture is said to be turned, inverted or mirrored, and not just refused
 LUNG_BALANCE = 8.0  # implausible ratio of the two lungs' areas, even with a collapse
 
 REASONS = {
@@ -45,6 +46,16 @@ class Presentation:
         """The most likely of ``PRESENTATIONS``."""
         return PRESENTATIONS[int(np.argmax(self.probabilities))]
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the most likely one is likely enough to be named."""
+        return float(np.max(self.probabilities)) >= CERTAINTY
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether the picture certainly looks mirrored; it is read all the same, for hearts do lie on the right."""
+        return self.most_likely == "mirrored" and self.is_certain
+
 
 def refuse_picture(radiograph: Radiograph) -> str | None:
     """Reasons that need no network: too small, too narrow, blank. None when there are none."""
@@ -68,7 +79,7 @@ def refuse(presentation: Presentation, anatomy: Anatomy, distance_limit: float) 
         distance_limit: Of the version: distances beyond it are refused.
     """
     if reason := REASONS.get(presentation.most_likely):
-        return reason
+        return reason if presentation.is_certain else REASONS["other"]
     if presentation.distance > distance_limit:
         return f"{REASONS['other']} Its appearance is too far from the radiographs this model knows."
     right, left = anatomy.right_lung_fraction, anatomy.left_lung_fraction

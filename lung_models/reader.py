@@ -101,7 +101,7 @@ class Reader:
             limit = float(self.organs_card.data["gate"]["distance_limit"])
             reading = self._refusal(radiograph, gate.refuse(presentation, outlined, limit))
             if reading.reason is None:
-                if presentation.most_likely == "mirrored":
+                if presentation.is_mirrored:
                     outlined = replace(outlined, flags=(*outlined.flags, gate.MIRRORED))
                 findings = self._score(radiograph, outlined)
                 clock.lap("findings")
