@@ -1,6 +1,6 @@
 """How fast a radiograph is read, as a ratio between two ways in one run: OpenVINO against torch, on the CPU.
 
-    .venv/bin/python benchmarks/reading_speed.py [FILE]
+    .venv/bin/python -m benchmarks.reading_speed [FILE]
 
 Prints the median of each way and their ratio; the sample radiograph of pydicom-data unless a file is given.
 """
