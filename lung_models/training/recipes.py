@@ -55,6 +55,7 @@ class FindingsRecipe:
     """How a classifier is made.
 
     Args:
+        name: Name of the recipe, as ``--recipe`` takes it.
         version: Name of the version it makes.
         network: Builds the network for a number of outputs.
         pretrained: Start from ImageNet weights.
@@ -62,6 +63,7 @@ class FindingsRecipe:
         summary: One sentence for the card.
     """
 
+    name: str
     version: str
     network: Callable[[int], nn.Module]
     pretrained: bool
@@ -74,20 +76,23 @@ class OrgansRecipe:
     """How an OrganNet is made.
 
     Args:
+        name: Name of the recipe, as ``--recipe`` takes it.
         version: Name of the version it makes.
         size: Side of the network's input, in pixels.
         settings: How its outlines are trained.
         summary: One sentence for the card.
     """
 
+    name: str
     version: str
     size: int
     settings: Settings
     summary: str
 
 
-FINDINGS_RECIPES = {
-    "lite0": FindingsRecipe(
+_FINDINGS = (
+    FindingsRecipe(
+        name="lite0",
         version="efficientnet-lite0-1",
         network=FindingsNet,
         pretrained=True,
@@ -98,23 +103,27 @@ FINDINGS_RECIPES = {
         summary="EfficientNet-Lite0 from ImageNet, text-mined labels with the stratum's prior taken out, 128 then 224 "
         "pixels; its head, with the geometry of the organs, is fitted to radiologists' labels.",
     ),
-    "seven-layer": FindingsRecipe(
+    FindingsRecipe(
+        name="seven-layer",
         version="seven-layer-1",
         network=SevenLayerCNN,
         pretrained=False,
         stages=(Stage(128, False, Settings(epochs=6, batch_size=32, learning_rate=2e-3, seed=1, precision="bf16")),),
         summary="The baseline: a seven-layer network from random weights, trained and calibrated the same way.",
     ),
-}
-ORGANS_RECIPES = {
-    "lite0": OrgansRecipe(
+)
+_ORGANS = (
+    OrgansRecipe(
+        name="lite0",
         version="unet-lite0-1",
         size=256,
         settings=Settings(epochs=14, batch_size=16, learning_rate=1e-3, seed=1, precision="bf16"),
         summary="U-Net on EfficientNet-Lite0 from ImageNet, trained on four fifths of three collections, with the "
         "organs that were not drawn left out of the loss.",
     ),
-}
+)
+FINDINGS_RECIPES = {recipe.name: recipe for recipe in _FINDINGS}
+ORGANS_RECIPES = {recipe.name: recipe for recipe in _ORGANS}
 
 
 @dataclass(frozen=True)
@@ -241,12 +250,13 @@ def _upright(recipe: OrgansRecipe, run: Run) -> np.ndarray:
 
 def _how(recipe: FindingsRecipe | OrgansRecipe) -> dict[str, Any]:
     """Recipe, commit and date, for the card."""
-    described = {key: value for key, value in asdict(recipe).items() if key not in ("network", "summary")}
+    described = {key: value for key, value in asdict(recipe).items() if key not in ("network", "summary", "version")}
+    settings = recipe.settings if isinstance(recipe, OrgansRecipe) else recipe.stages[0].settings
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
     )
     return {
-        "recipe": described,
+        "recipe": {**described, "seed": settings.seed},
         "git_commit": commit.stdout.strip() or None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
