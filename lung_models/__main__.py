@@ -30,6 +30,7 @@ log = logging.getLogger("lung_models")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("accelerate").setLevel(logging.WARNING)
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
