@@ -114,7 +114,7 @@ def decode_dicom(data: bytes, name: str, limits: Limits) -> Radiograph:
         name=name,
         origin="dicom",
         bits=bits,
-        view=stated_view(header),
+        view=stated_view(header, remarks),
         spacing=stated_spacing(header, turned, remarks),
         notes=tuple(remarks.notes),
         warnings=tuple(remarks.warnings),

@@ -1,9 +1,11 @@
 """How the patient lies in a DICOM image: view, orientation and size of a pixel."""
 
+import re
+
 import numpy as np
 from pydicom import Dataset
 
-from lung_models.decode.attributes import first_item, numbers, stated, word, words
+from lung_models.decode.attributes import first_item, numbers, word, words
 from lung_models.decode.grey import Remarks
 from lung_models.radiograph import Spacing, View
 
@@ -17,8 +19,22 @@ VIEW_POSITIONS: dict[str, View] = {
     "LLAT": "lateral",
     "RLAT": "lateral",
 }
-"""ViewPosition (PS3.3 C.8.7.1.1.1 and C.8.11.5): defined terms and what devices write for them. Decubitus and oblique
-views (LLD, RLD, LLO, RLO) are none of the three."""
+"""ViewPosition (PS3.3 C.8.7.1.1.1 and C.8.11.5): defined terms and what devices write for them."""
+
+OTHER_POSITIONS = {
+    "LLD": "left lateral decubitus",
+    "RLD": "right lateral decubitus",
+    "DECUBITUS": "lateral decubitus",
+    "LLO": "left lateral oblique",
+    "RLO": "right lateral oblique",
+    "LAO": "left anterior oblique",
+    "RAO": "right anterior oblique",
+    "LPO": "left posterior oblique",
+    "RPO": "right posterior oblique",
+    "OBL": "oblique",
+    "OBLIQUE": "oblique",
+}
+"""Words of ViewPosition that make it none of the three, as a warning names them; free text in it is never quoted."""
 
 VIEW_CODES: dict[str, View] = {
     "272479007": "PA",
@@ -35,17 +51,49 @@ VIEW_CODES: dict[str, View] = {
 }
 """ViewCodeSequence (PS3.16 CID 4010 DX View): SNOMED CT codes and the SNOMED RT codes that they replaced."""
 
+OTHER_CODES = {
+    **dict.fromkeys(("399135007", "R-10220"), "left anterior oblique"),
+    **dict.fromkeys(("399356000", "R-40985"), "right anterior oblique"),
+    **dict.fromkeys(("399006002", "R-10212"), "left posterior oblique"),
+    **dict.fromkeys(("399038007", "R-10210"), "right posterior oblique"),
+    **dict.fromkeys(("399312000", "R-10208"), "antero-posterior oblique"),
+    **dict.fromkeys(("399059000", "R-10216"), "postero-anterior oblique"),
+    **dict.fromkeys(("399184004", "R-10238"), "left oblique"),
+    **dict.fromkeys(("399236003", "R-10234"), "right oblique"),
+    **dict.fromkeys(("399160007", "R-10204"), "frontal oblique"),
+    **dict.fromkeys(("260427002", "R-40783"), "lateral oblique"),
+    **dict.fromkeys(("260426006", "R-40782"), "medial oblique"),
+    **dict.fromkeys(("399182000", "R-102C1"), "oblique"),
+}
+"""The oblique views of the same CID, as a warning names them. It has no decubitus views."""
+
 UNCALIBRATED_TOLERANCE = 1e-6  # relative; a PixelSpacing this close to ImagerPixelSpacing is a copy of it
 SQUARE_TOLERANCE = 0.02  # relative; pixels further from square than this distort what is seen
+NOT_SQUARE = "The pixels are not square: shapes and ratios on the picture are distorted."
 
 
-def stated_view(header: Dataset) -> View | None:
-    """Projection that ViewPosition, or else ViewCodeSequence, states."""
+def stated_view(header: Dataset, remarks: Remarks) -> View | None:
+    """Projection that ViewPosition, or else ViewCodeSequence, or else PatientOrientation states.
+
+    Of PatientOrientation only the lateral view can be told: its rows run to the front or to the back of the patient.
+
+    Args:
+        header: Attributes of this frame.
+        remarks: A warning is added where the file states a decubitus or an oblique view, which is none of the three.
+    """
     position = word(header, "ViewPosition")
-    if position:
-        return VIEW_POSITIONS.get(position)
     item = first_item(header, "ViewCodeSequence")
-    return None if item is None else VIEW_CODES.get(str(stated(item, "CodeValue")).strip())
+    code = "" if item is None else word(item, "CodeValue")
+    terms = re.split("[^A-Z]+", position)
+    named = next((OTHER_POSITIONS[term] for term in terms if term in OTHER_POSITIONS), None)
+    view = VIEW_POSITIONS.get(position)
+    if view is None and named is None:
+        view, named = VIEW_CODES.get(code), OTHER_CODES.get(code)
+    if named is not None:
+        remarks.warnings.append(f"The file states the projection {named}, which is not a frontal PA or AP view.")
+    elif view is None and _lies_sideways(header):
+        return "lateral"
+    return view
 
 
 def upright(pixels: np.ndarray, header: Dataset, remarks: Remarks) -> tuple[np.ndarray, bool]:
@@ -87,6 +135,15 @@ def upright(pixels: np.ndarray, header: Dataset, remarks: Remarks) -> tuple[np.n
     return np.ascontiguousarray(pixels), turned
 
 
+def _lies_sideways(header: Dataset) -> bool:
+    """Whether one axis of the picture runs to the front or back, not obliquely (AL), and the other up or down."""
+    directions = words(header, "PatientOrientation")
+    if len(directions) != 2:
+        return False
+    across, along = sorted(directions, key=lambda one: one[:1] in ("H", "F"))
+    return across[:1] in ("A", "P") and not set(across) & set("LR") and along[:1] in ("H", "F")
+
+
 def _orientation(header: Dataset) -> tuple[str, str]:
     """Main direction of the rows and of the columns, one letter each; empty where not stated."""
     directions = words(header, "PatientOrientation")
@@ -110,13 +167,16 @@ def stated_spacing(header: Dataset, turned: bool, remarks: Remarks) -> Spacing |
     pixel, imager = _pair(header, "PixelSpacing"), _pair(header, "ImagerPixelSpacing")
     chosen = pixel or imager
     if chosen is None:
+        aspect = _pair(header, "PixelAspectRatio")  # without a unit, so it gives no length (PS3.3 C.7.6.3.1.7)
+        if aspect is not None and abs(aspect[0] / aspect[1] - 1) > SQUARE_TOLERANCE:
+            remarks.warnings.append(NOT_SQUARE)
         return None
     repeated = imager is not None and np.allclose(chosen, imager, rtol=UNCALIBRATED_TOLERANCE, atol=0)
     if repeated and word(header, "PixelSpacingCalibrationType"):
         repeated = pixel is None
     row, column = reversed(chosen) if turned else chosen
     if abs(row / column - 1) > SQUARE_TOLERANCE:
-        remarks.warnings.append("The pixels are not square: shapes and ratios on the picture are distorted.")
+        remarks.warnings.append(NOT_SQUARE)
     return Spacing(row, column, "ImagerPixelSpacing" if repeated else "PixelSpacing")
 
 

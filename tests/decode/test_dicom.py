@@ -327,6 +327,17 @@ def test_palette(coloured):
         ({"code": ("R-10206", "SRT")}, "AP"),
         ({"code": ("399173006", "SCT")}, "lateral"),
         ({"ViewPosition": "AP", "code": ("272479007", "SCT")}, "AP"),
+        ({"ViewPosition": "UNK", "code": ("272479007", "SCT")}, "PA"),
+        ({"PatientOrientation": ["A", "F"]}, "lateral"),
+        ({"PatientOrientation": ["P", "F"]}, "lateral"),
+        ({"PatientOrientation": ["F", "P"]}, "lateral"),
+        ({"PatientOrientation": ["A", "F"], "ViewPosition": "PA"}, "PA"),
+        ({"PatientOrientation": ["A", "F"], "ViewPosition": "LAO"}, None),
+        ({"PatientOrientation": ["AL", "F"]}, None),
+        ({"PatientOrientation": ["L", "F"]}, None),
+        ({"PatientOrientation": ["A", "L"]}, None),
+        ({"PatientOrientation": ["A"]}, None),
+        ({"PatientOrientation": ["A", "F", "L"]}, None),
     ],
 )
 def test_view(attributes, view):
@@ -336,6 +347,47 @@ def test_view(attributes, view):
         item.CodeValue, item.CodingSchemeDesignator = attributes.pop("code")
         attributes["ViewCodeSequence"] = [item]
     assert decode(build.radiograph_file(ramp(8, np.uint8), bits=8, **attributes), "x").view == view
+
+
+@pytest.mark.parametrize(
+    ("position", "code", "named"),
+    [
+        ("LLD", None, "left lateral decubitus"),
+        ("RLD", None, "right lateral decubitus"),
+        ("AP LLD", None, "left lateral decubitus"),
+        ("LLO", None, "left lateral oblique"),
+        ("RAO", None, "right anterior oblique"),
+        ("", ("399135007", "SCT"), "left anterior oblique"),
+        ("", ("R-40985", "SRT"), "right anterior oblique"),
+    ],
+)
+def test_a_decubitus_or_oblique_view_is_warned_of(position, code, named):
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator = code or ("", "")
+    data = build.radiograph_file(ramp(8, np.uint8), bits=8, ViewPosition=position, ViewCodeSequence=[item])
+    radiograph = decode(data, "x")
+    assert radiograph.view is None
+    assert radiograph.warnings == (f"The file states the projection {named}, which is not a frontal PA or AP view.",)
+
+
+@pytest.mark.parametrize("position", ["PA", "AP", "LL", "FRONTAL", "DOE JANE", ""])
+def test_other_words_of_a_view_are_neither_warned_of_nor_quoted(position):
+    assert decode(build.radiograph_file(ramp(8, np.uint8), bits=8, ViewPosition=position), "x").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "distorted"),
+    [
+        ({"PixelAspectRatio": [2, 1]}, True),
+        ({"PixelAspectRatio": [1, 2]}, True),
+        ({"PixelAspectRatio": [1, 1]}, False),
+        ({"PixelAspectRatio": [0, 0]}, False),
+        ({"PixelAspectRatio": [2, 1], "PixelSpacing": [0.1, 0.1]}, False),
+    ],
+)
+def test_an_aspect_ratio_stands_in_for_the_size_of_a_pixel(attributes, distorted):
+    radiograph = decode(build.radiograph_file(ramp(8, np.uint8), bits=8, **attributes), "x")
+    assert any("not square" in warning for warning in radiograph.warnings) == distorted
 
 
 def lying(displayed, along_rows, along_columns):
