@@ -1,6 +1,5 @@
 """The reader that all sessions of the app share."""
 
-import threading
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -8,7 +7,11 @@ import streamlit as st
 if TYPE_CHECKING:
     from lung_models.reader import Reader
 
-_ready = threading.Event()
+Versions = tuple[str | None, str | None]
+"""Names of the versions that read: of findings and of organs."""
+
+_ready: Versions | None = None
+"""The versions loaded last; None before the first."""
 
 
 def shared_reader() -> "Reader":
@@ -17,21 +20,31 @@ def shared_reader() -> "Reader":
     Raises:
         Refusal: There are no weights to read with.
     """
-    from lung_models.weights import NETWORKS, WeightStore  # imports torch: seconds, so only once the page is drawn
-
-    store = WeightStore()
-    reader = _loaded(tuple(store.active(network) for network in NETWORKS))
-    _ready.set()
+    global _ready
+    versions = _active()
+    reader = _loaded(versions)
+    _ready = versions
     return reader
 
 
 def reader_is_loaded() -> bool:
-    """Whether a study can be read at once, without waiting for the models."""
-    return _ready.is_set()
+    """Whether a study can be read at once by the versions active now, without waiting for the models."""
+    try:
+        return _ready is not None and _ready == _active()
+    except (OSError, ValueError):  # active.json cannot be read; reading will say so
+        return False
+
+
+def _active() -> Versions:
+    from lung_models.weights import WeightStore  # imports torch: seconds, so only once the page is drawn
+
+    store = WeightStore()
+    return store.active("findings"), store.active("organs")
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
-def _loaded(active: tuple[str | None, ...]) -> "Reader":
+def _loaded(versions: Versions) -> "Reader":
     from lung_models.reader import Reader
 
-    return Reader.load()
+    findings, organs = versions
+    return Reader.load(findings_version=findings, organs_version=organs)
