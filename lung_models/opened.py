@@ -1,6 +1,7 @@
 """The studies that one session has open: held in memory, read one after the other, freed when removed."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class OpenStudy:
         decode_milliseconds: How long decoding took.
         radiograph: The decoded picture while it is kept.
         reading: The result while it is kept.
+        may_retry: Whether it was refused for a cause that may pass: no weights, or a failure while reading.
+        lock: Held while it is decoded or read, for the browser may ask for the same study twice at once.
     """
 
     number: int
@@ -54,6 +57,8 @@ class OpenStudy:
     decode_milliseconds: float = 0.0
     radiograph: Radiograph | None = field(default=None, repr=False)
     reading: Reading | None = field(default=None, repr=False)
+    may_retry: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
 
 class OpenStudies:
@@ -111,39 +116,65 @@ class OpenStudies:
         """The next study that was never read, in the order opened; None when all were."""
         return next((one for one in self.studies if one.state == "waiting"), None)
 
+    def retry(self) -> None:
+        """Let every study that was refused for a cause that may pass be read again."""
+        for one in self.studies:
+            if one.may_retry:
+                one.state, one.outcome, one.reading, one.may_retry = "waiting", "Waiting", None, False
+
 
 def decode_study(study: OpenStudy, decode: Decode) -> None:
     """Decode a study's file into ``study.radiograph``; a refusal or a failure makes it ``unreadable``."""
-    if study.radiograph is not None or study.state == "unreadable":
-        return
-    start = time.perf_counter()
-    try:
-        study.radiograph = decode(study.data, study.name)
-    except Refusal as refusal:
-        study.state, study.outcome = "unreadable", refusal.reason
-        return
-    except Exception as failure:
-        study.state, study.outcome = "unreadable", _failed("decoded", failure)
-        return
-    study.decode_milliseconds = 1000 * (time.perf_counter() - start)
-    if study.thumbnail is None:
-        study.thumbnail = _thumbnail(study.radiograph)
+    if study.radiograph is None:
+        with study.lock:
+            _decoded(study, decode)
 
 
 def read_study(study: OpenStudy, decode: Decode, read: Read) -> None:
-    """Decode and read a study; whatever goes wrong becomes a refusal with a reason, never an exception."""
-    decode_study(study, decode)
-    if study.radiograph is None or study.reading is not None:
-        return
+    """Decode and read a study; whatever goes wrong becomes a refusal with a reason, never an exception.
+
+    Safe to call from several threads: one reads, the others wait for it. What the user does meanwhile, such as
+    :meth:`OpenStudies.release`, does not disturb it.
+    """
+    before = study.state
+    with study.lock:
+        if study.reading is not None or study.state != before:  # another thread has just read it
+            return
+        radiograph = _decoded(study, decode)
+        if radiograph is None:
+            return
+        may_retry = True
+        try:
+            reading = read(radiograph, study.decode_milliseconds)
+            may_retry = False
+        except Refusal as refusal:
+            reading = without_score(radiograph, refusal.reason)
+        except Exception as failure:
+            reading = without_score(radiograph, _failed("read", failure))
+        study.radiograph, study.reading, study.may_retry = radiograph, reading, may_retry
+        study.outcome = _outcome(reading)
+        study.state = "read" if reading.accepted else "refused"
+
+
+def _decoded(study: OpenStudy, decode: Decode) -> Radiograph | None:
+    """The study's picture, decoded if need be; None when that is not possible. The caller holds the study's lock."""
+    radiograph = study.radiograph
+    if radiograph is not None or study.state == "unreadable":
+        return radiograph
+    start = time.perf_counter()
     try:
-        reading = read(study.radiograph, study.decode_milliseconds)
+        radiograph = decode(study.data, study.name)
     except Refusal as refusal:
-        reading = without_score(study.radiograph, refusal.reason)
+        study.outcome, study.state = refusal.reason, "unreadable"
+        return None
     except Exception as failure:
-        reading = without_score(study.radiograph, _failed("read", failure))
-    study.reading = reading
-    study.state = "read" if reading.accepted else "refused"
-    study.outcome = _outcome(reading)
+        study.outcome, study.state = _failed("decoded", failure), "unreadable"
+        return None
+    study.decode_milliseconds = 1000 * (time.perf_counter() - start)
+    if study.thumbnail is None:
+        study.thumbnail = _thumbnail(radiograph)
+    study.radiograph = radiograph
+    return radiograph
 
 
 def without_score(radiograph: Radiograph, reason: str) -> Reading:

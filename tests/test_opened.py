@@ -1,3 +1,6 @@
+import threading
+from types import TracebackType
+
 import numpy as np
 import pytest
 
@@ -89,3 +92,92 @@ def test_only_studies_shown_lately_keep_their_pictures() -> None:
     kept = [study.radiograph is not None for study in studies.studies]
     assert kept == [False, False] + [True] * KEPT_READINGS
     assert all(study.state == "refused" for study in studies.studies)  # and what came out is still known
+
+
+WAIT = 60
+"""Seconds; only a bound for a test that fails."""
+
+
+class WatchedLock:
+    """A lock that says when the second one comes to it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.comers = 0
+        self.second_came = threading.Event()
+
+    def __enter__(self) -> None:
+        self.comers += 1
+        if self.comers == 2:
+            self.second_came.set()
+        assert self.lock.acquire(timeout=WAIT)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.lock.release()
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_two_threads_read_a_study_once(released: bool) -> None:
+    studies = opened(*[b"a"] * (KEPT_READINGS + 1))
+    study = studies.studies[-1]  # never shown, so that release() frees it
+    study.lock = WatchedLock()  # type: ignore[assignment]
+    reads = []
+
+    def read_slowly(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+        reads.append(radiograph)
+        assert study.lock.second_came.wait(WAIT)  # type: ignore[attr-defined]
+        return read(radiograph, decode_milliseconds)
+
+    def run() -> None:
+        read_study(study, decode, read_slowly)
+        if released:
+            studies.release()
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    assert len(reads) == 1 and study.state == "refused"
+    assert (study.reading is None) == released
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_picture_released_while_it_is_read_is_still_in_its_reading(fails: bool) -> None:
+    studies = opened(b"a", b"b")
+    study = studies.studies[1]
+    reading_now, go_on = threading.Event(), threading.Event()
+
+    def read_slowly(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+        reading_now.set()
+        assert go_on.wait(WAIT)
+        if fails:
+            raise RuntimeError
+        return read(radiograph, decode_milliseconds)
+
+    thread = threading.Thread(target=read_study, args=(study, decode, read_slowly))
+    thread.start()
+    assert reading_now.wait(WAIT)
+    studies.release()
+    assert study.radiograph is None
+    go_on.set()
+    thread.join(WAIT)
+    assert study.state == "refused" and study.reading is not None
+    assert study.reading.radiograph is study.radiograph is not None
+
+
+def test_only_what_failed_for_a_passing_cause_is_tried_again() -> None:
+    def no_weights(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+        raise Refusal("No findings model is active.")
+
+    def crash(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+        raise RuntimeError
+
+    studies = opened(b"a", b"b", b"c", b"bad")
+    for study, outcome in zip(studies.studies, (no_weights, crash, read, read), strict=True):
+        read_study(study, decode, outcome)
+    assert [study.may_retry for study in studies.studies] == [True, True, False, False]
+    studies.retry()
+    assert [study.state for study in studies.studies] == ["waiting", "waiting", "refused", "unreadable"]
+    read_study(studies.studies[0], decode, read)
+    assert studies.studies[0].outcome == "Not a chest." and not studies.studies[0].may_retry
