@@ -46,7 +46,7 @@ def page() -> None:
         with st.container(width="stretch"):
             draw_picture(study)
         with st.container(width=PANEL_WIDTH):
-            draw_result(study)
+            draw_result(studies, study)
             read_waiting(studies, study)
 
 
@@ -150,37 +150,39 @@ def outcome_line(study: OpenStudy) -> str:
 
 def draw_picture(study: OpenStudy) -> None:
     """The radiograph, with whatever is known of it so far."""
-    if study.radiograph is None:
+    radiograph = study.radiograph
+    if radiograph is None:
         st.error(plain(study.outcome))
         return
-    viewer(payload_of(study, study.radiograph), key="viewer")
+    viewer(payload_of(study, radiograph), key="viewer")
 
 
 def payload_of(study: OpenStudy, radiograph: Radiograph) -> bytes:
     """The viewer's bytes, made once for each study and result: a rerun sends the very same."""
-    made_for, payload = st.session_state.get("payload", (None, b""))
-    if made_for != (study.number, study.reading is None):
-        reading = study.reading or without_score(radiograph, "")
-        unit = shared_reader().heat_unit if reading.findings else ""
-        payload = viewer_payload(reading, study=browser_name(study), heat_unit=unit)
-        st.session_state.payload = ((study.number, study.reading is None), payload)
+    reading = study.reading
+    number, made_from, payload = st.session_state.get("payload", (None, None, b""))
+    if number != study.number or made_from is not reading:
+        payload = viewer_payload(reading or without_score(radiograph, ""), study=browser_name(study))
+        st.session_state.payload = (study.number, reading, payload)
     return payload
 
 
 def forget_others(study: OpenStudy | None) -> None:
     """Free the viewer's bytes of a study that is no longer shown, so that a removed one leaves nothing behind."""
-    made_for, _ = st.session_state.get("payload", (None, b""))
-    if made_for is not None and (study is None or made_for[0] != study.number):
+    if "payload" in st.session_state and (study is None or st.session_state.payload[0] != study.number):
         del st.session_state.payload
 
 
-def draw_result(study: OpenStudy) -> None:
+def draw_result(studies: OpenStudies, study: OpenStudy) -> None:
     """What was found, or the one line that says why nothing is said."""
-    if study.reading is None:
+    reading = study.reading
+    if reading is None:
         return
-    if not study.reading.accepted:
-        st.warning(f"Not read. {plain(study.reading.reason or '')}")
-    findings_panel(panel_content(study.reading, study=browser_name(study)), key="findings")
+    if not reading.accepted:
+        st.warning(f"Not read. {plain(reading.reason or '')}")
+    if study.may_retry:
+        st.button("Try again", on_click=studies.retry, help="Every open study that could not be read is tried again.")
+    findings_panel(panel_content(reading, study=browser_name(study)), key="findings")
 
 
 def browser_name(study: OpenStudy) -> str:

@@ -51,13 +51,12 @@ def viewer(payload: bytes, *, key: str) -> None:
     _mount(key=key, data=payload)
 
 
-def viewer_payload(reading: Reading, *, study: str, heat_unit: str, channel: str = "read") -> bytes:
+def viewer_payload(reading: Reading, *, study: str, channel: str = "read") -> bytes:
     """Everything the viewer needs of a reading, as it travels.
 
     Args:
         reading: A refused one gives the picture alone.
         study: Identifies the study in the browser, which remembers zoom and window by it.
-        heat_unit: What heat 1.0 on the fixed scale means, for the colour bar.
         channel: Joins the viewer and the findings panel of one page.
 
     Returns:
@@ -80,13 +79,13 @@ def viewer_payload(reading: Reading, *, study: str, heat_unit: str, channel: str
         "height": radiograph.height,
         "stored": {"width": pixels.shape[1], "height": pixels.shape[0]},
         "reduced": pixels.shape != radiograph.pixels.shape,
-        "sides": reading.accepted,  # only then is it known to be a chest seen from the front
+        "sides": _sides(reading),
         "spacing": None if radiograph.spacing is None else vars(radiograph.spacing),
         "presets": [vars(window) for window in window_presets(radiograph, reading.anatomy)],
         "contours": _contours(reading.anatomy),
         "ratio": _ratio(reading.anatomy, radiograph.spacing),
         "heats": heats,
-        "heat_unit": heat_unit,
+        "heat_unit": reading.heat_unit,
     }
     digest = hashlib.blake2b(json.dumps(header).encode(), digest_size=16)
     for block in blocks:
@@ -138,6 +137,15 @@ def _contours(anatomy: Anatomy | None) -> dict[str, list[list[float]]]:
         organ: [np.round(outline.astype(float), 1).ravel().tolist() for outline in outlines if len(outline) > 2]
         for organ, outlines in anatomy.contours.items()
     }
+
+
+def _sides(reading: Reading) -> list[str] | None:
+    """The marks at the picture's left and right edge; None unless it is known to be a chest seen from the front."""
+    if reading.anatomy is None:
+        return None
+    from lung_models.gate import MIRRORED  # imports torch, which made this reading; the page itself starts without
+
+    return ["R?", "L?"] if MIRRORED in reading.anatomy.flags else ["R", "L"]
 
 
 def _ratio(anatomy: Anatomy | None, spacing: Spacing | None) -> dict[str, Any] | None:

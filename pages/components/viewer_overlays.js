@@ -1,6 +1,6 @@
 // Everything drawn over the radiograph. Lines and letters keep their size on the screen whatever the zoom.
 
-const MINIMUM_RULER = 3; // a shorter drag, in device pixels, is a click
+const MINIMUM_RULER = 3; // a shorter drag, in CSS pixels, is a click
 
 class Overlays {
   constructor(picture, fontFamily) {
@@ -20,7 +20,7 @@ class Overlays {
     }
     for (const ruler of rulers) this.ruler(context, place, ruler);
     this.scaleBar(context, place);
-    if (this.header.sides) this.sides(context, place);
+    if (this.header.sides) this.sides(context, place, this.header.sides);
   }
 
   heat(context, place, chosen, opacity) {
@@ -101,13 +101,13 @@ class Overlays {
   }
 
   // The patient's right is on the picture's left: pixels always come in standard orientation.
-  sides(context, place) {
+  sides(context, place, [onTheLeft, onTheRight]) {
     const [left, top] = place.toScreen(0, 0);
     const [right, bottom] = place.toScreen(this.header.width, this.header.height);
     const inset = 18 * devicePixelRatio;
     const y = Math.min(Math.max((Math.max(top, 0) + Math.min(bottom, place.height)) / 2, inset), place.height - inset);
-    this.label(context, place, "R", Math.max(left, 0) + inset, y, "#ffffff", 22);
-    this.label(context, place, "L", Math.min(right, place.width) - inset, y, "#ffffff", 22);
+    this.label(context, place, onTheLeft, Math.max(left, 0) + inset, y, "#ffffff", 22);
+    this.label(context, place, onTheRight, Math.min(right, place.width) - inset, y, "#ffffff", 22);
   }
 
   // Text on a dark plate, kept inside the screen. size: in CSS pixels.

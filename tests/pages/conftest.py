@@ -38,13 +38,23 @@ def read(radiograph: Radiograph, decode_milliseconds: float = 0.0) -> Reading:
         for key, p, call in zip(KEYS, PROBABILITIES, calls, strict=True)
     )
     measured = anatomy.measure(organs, radiograph)
-    return Reading(radiograph, True, None, "pleural_effusion", findings, measured, STAMPS, "CPU (test)", milliseconds)
+    return Reading(
+        radiograph,
+        True,
+        None,
+        "pleural_effusion",
+        findings,
+        measured,
+        STAMPS,
+        "CPU (test)",
+        milliseconds,
+        "1.0 = one unit of heat",
+    )
 
 
 class MadeUpReader:
     """Stands in for the shipped models."""
 
-    heat_unit = "1.0 = one unit of heat"
     read = staticmethod(read)
 
 

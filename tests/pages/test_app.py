@@ -1,5 +1,6 @@
 import gc
 import json
+import re
 import weakref
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from lung_models.radiograph import Refusal
 from pages.components.notice import NOTICE
-from tests.pages.conftest import ROOT
+from tests.pages.conftest import ROOT, MadeUpReader
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
 
@@ -85,8 +86,8 @@ def test_a_file_that_is_no_image_says_so_in_one_line(app: AppTest) -> None:
 def test_a_file_name_cannot_format_or_link(app: AppTest) -> None:
     upload(app.run(), ("[x](http://a) :a: *b*", b"only text"))
     label = app.button(key="show_2").label
-    assert "](" not in label.replace("\\", "") or "\\]" in label
-    assert "\\*" in label
+    assert not set("[]()*:") & set(re.sub(r"\\.", "", label))  # every sign has its backslash
+    assert "\\[" in label and "\\*" in label  # and none was just left out
 
 
 def test_without_weights_there_is_a_picture_a_reason_and_no_score(
@@ -100,6 +101,29 @@ def test_without_weights_there_is_a_picture_a_reason_and_no_score(
     assert not app.exception
     assert "No findings model is active" in texts(app.warning)
     assert panel(app)["rows"] == [] and len(components(app, "lungs_viewer")) == 1
+
+
+def test_a_study_refused_for_want_of_weights_is_read_when_tried_again(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, chest_file: Path
+) -> None:
+    def none() -> None:
+        raise Refusal("No findings model is active: train one.")
+
+    monkeypatch.setattr("pages.read.shared_reader", none)
+    upload(app.run(), ("one.dcm", chest_file.read_bytes()))
+    picture_alone = components(app, "lungs_viewer")[0].SerializeToString()
+    monkeypatch.setattr("pages.read.shared_reader", MadeUpReader)
+    next(button for button in app.button if button.label == "Try again").click().run()
+    assert [study.state for study in app.session_state.studies.studies] == ["read", "read"]
+    assert len(panel(app)["rows"]) == 6
+    assert components(app, "lungs_viewer")[0].SerializeToString() != picture_alone  # the layers came with the reading
+    assert all(button.label != "Try again" for button in app.button)
+
+
+def test_a_refusal_by_the_picture_itself_is_not_tried_again(app: AppTest, chest_file: Path) -> None:
+    upload(app.run(), ("leg.dcm", chest_file.read_bytes()))
+    assert "Two lungs were not found" in texts(app.warning)
+    assert all(button.label != "Try again" for button in app.button)
 
 
 def test_a_rerun_sends_the_viewer_the_very_same_message(app: AppTest) -> None:

@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+from lung_models.gate import MIRRORED
 from lung_models.opened import without_score
 from lung_models.radiograph import Radiograph, Spacing
 from lung_models.reading import Reading, Width
@@ -18,7 +19,7 @@ def unpack(payload: bytes) -> tuple[dict, bytes]:
 
 
 def pack(reading: Reading) -> bytes:
-    return viewer.viewer_payload(reading, study="study 1", heat_unit="unit")
+    return viewer.viewer_payload(reading, study="study 1")
 
 
 def test_every_value_of_twelve_bits_arrives(reading: Reading) -> None:
@@ -49,8 +50,18 @@ def test_the_same_reading_gives_the_same_bytes(reading: Reading) -> None:
 def test_a_refused_reading_is_the_picture_alone(radiograph: Radiograph) -> None:
     header, body = unpack(pack(without_score(radiograph, "no")))
     assert (header["heats"], header["contours"], header["ratio"]) == ({}, {}, None)
-    assert not header["sides"]  # which side is which is only known of a chest seen from the front
+    assert header["sides"] is None  # which side is which is only known of a chest seen from the front
     assert len(body) == 2 * 64 * 64
+
+
+def test_sides_are_in_doubt_when_the_picture_looks_mirrored(reading: Reading) -> None:
+    mirrored = replace(reading, anatomy=replace(reading.anatomy, flags=("Rotated.", MIRRORED)))
+    assert unpack(pack(reading))[0]["sides"] == ["R", "L"]
+    assert unpack(pack(mirrored))[0]["sides"] == ["R?", "L?"]
+
+
+def test_the_unit_of_the_heat_is_the_readings_own(reading: Reading) -> None:
+    assert unpack(pack(reading))[0]["heat_unit"] == reading.heat_unit != ""
 
 
 def test_a_very_large_picture_is_reduced_and_says_so() -> None:
