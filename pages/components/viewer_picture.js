@@ -171,7 +171,8 @@ class Place {
   // Zoom by a factor; what is at (x, y) on the screen stays there.
   zoom(factor, x = this.width / 2, y = this.height / 2) {
     const [atX, atY] = this.fromScreen(x, y);
-    this.scale = Math.min(Math.max(this.scale * factor, this.fitted / 4), 40);
+    const smallest = Math.min(this.fitted / 4, 1); // 1:1 is there for a picture smaller than the screen too
+    this.scale = Math.min(Math.max(this.scale * factor, smallest), 40);
     this.fit = false;
     const [nowX, nowY] = this.fromScreen(x, y);
     this.pan((nowX - atX) * this.scale, (nowY - atY) * this.scale * this.aspect);
