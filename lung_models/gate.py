@@ -14,6 +14,7 @@ from lung_models.reading import Anatomy
 
 SMALLEST_SIDE = 64  # pixels; the smallest radiographs trained on
 LONGEST_OVER_SHORTEST = 2.0  # of the picture's sides; chest radiographs stay below about 1.4
+SAMPLED_SIDE = 512  # pixels; about so many rows and columns are looked at to tell a blank picture
 BLANK_RANGE = 0.01  # of full scale: grey levels that span less are a blank picture
 LUNG_FRACTION = (0.025, 0.45)  # plausible area of one lung over that of the picture
 CERTAINTY = 0.9  # probability from which a picture is said to be turned, inverted or mirrored, and not just refused
@@ -58,13 +59,16 @@ class Presentation:
 
 
 def refuse_picture(radiograph: Radiograph) -> str | None:
-    """Reasons that need no network: too small, too narrow, blank. None when there are none."""
+    """Reasons that need no network: a stated lateral view, too small, too narrow, blank. None when there are none."""
+    if radiograph.view == "lateral":
+        return "The file states a lateral view: only frontal chest radiographs (PA or AP) are read."
     shortest, longest = sorted((radiograph.height, radiograph.width))
     if shortest < SMALLEST_SIDE:
         return f"The picture is {radiograph.width} x {radiograph.height} pixels: too small to read (at least 64)."
     if longest > LONGEST_OVER_SHORTEST * shortest:
         return f"The picture is {radiograph.width} x {radiograph.height} pixels: too narrow for a whole chest."
-    low, high = np.percentile(radiograph.pixels, (1, 99))
+    step = max(1, shortest // SAMPLED_SIDE)
+    low, high = np.percentile(radiograph.pixels[::step, ::step], (1, 99))
     if high - low < BLANK_RANGE:
         return "The picture is blank: all its grey levels are nearly the same."
     return None

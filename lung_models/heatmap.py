@@ -65,7 +65,7 @@ def by_gradient(network: "nn.Module", layer: "nn.Module", images: "Tensor", outp
     Returns:
         float32 (side, side), normalised to 0..1 by the library: not on the fixed scale.
     """
-    # The library pulls in matplotlib and torch; reading does not need either.
+    # The library pulls in matplotlib, which reading does not need.
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 

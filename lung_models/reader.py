@@ -19,9 +19,9 @@ from lung_models import gate, heatmap, runtime
 from lung_models.calibration import Calibration
 from lung_models.findings import KEYS
 from lung_models.preprocess import network_input
-from lung_models.radiograph import Radiograph
-from lung_models.reading import Anatomy, FindingReading, Reading
-from lung_models.weights import DEFAULT_ROOT, Card, WeightStore
+from lung_models.radiograph import Radiograph, Refusal
+from lung_models.reading import Anatomy, FindingReading, ModelStamp, Reading
+from lung_models.weights import DEFAULT_ROOT, Card, NoWeights, WeightStore
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,13 @@ class Reader:
         """Load the active versions, or the named ones; takes seconds.
 
         Raises:
-            NoWeights: when a version is missing or fails its check.
+            NoWeights: when a version is missing, fails its check, or was calibrated with another organ model.
             ValueError: when the device is not there.
         """
         store = WeightStore(weights_root)
         findings_card = store.card("findings", findings_version)
         organs_card = store.card("organs", organs_version)
+        _check_they_belong_together(findings_card, organs_card)
         findings_net, organ_net = store.load(findings_card), store.load(organs_card)
         head = findings_net.get_parameter("head.weight")
         return cls(
@@ -76,6 +77,11 @@ class Reader:
     def device(self) -> str:
         """Where the networks run, for people."""
         return self.findings_net.device
+
+    @property
+    def stamps(self) -> dict[str, ModelStamp]:
+        """Which weights read, by network."""
+        return {"findings": self.findings_card.stamp, "organs": self.organs_card.stamp}
 
     @property
     def heat_unit(self) -> str:
@@ -94,20 +100,28 @@ class Reader:
             The reading; refused, with a reason and no score, when the gate says so.
         """
         clock = Clock(decode_milliseconds)
-        reading = self._refusal(radiograph, gate.refuse_picture(radiograph))
-        if reading.reason is None:
-            outlined, presentation = self._outline(radiograph)
-            clock.lap("organs")
-            limit = float(self.organs_card.data["gate"]["distance_limit"])
-            reading = self._refusal(radiograph, gate.refuse(presentation, outlined, limit))
-            if reading.reason is None:
-                if presentation.is_mirrored:
-                    outlined = replace(outlined, flags=(*outlined.flags, gate.MIRRORED))
-                findings = self._score(radiograph, outlined)
-                clock.lap("findings")
-                primary = max(findings, key=lambda one: one.probability).key
-                reading = replace(reading, accepted=True, primary=primary, findings=findings, anatomy=outlined)
-        return replace(reading, milliseconds=clock.total())
+        if reason := gate.refuse_picture(radiograph):
+            return self._without_score(radiograph, reason, clock)
+        outlined, presentation = self._outline(radiograph)
+        clock.lap("organs")
+        if reason := gate.refuse(presentation, outlined, float(self.organs_card.data["gate"]["distance_limit"])):
+            return self._without_score(radiograph, reason, clock)
+        if presentation.is_mirrored:
+            outlined = replace(outlined, flags=(*outlined.flags, gate.MIRRORED))
+        findings = self._score(radiograph, outlined)
+        clock.lap("findings")
+        return Reading(
+            radiograph=radiograph,
+            accepted=True,
+            reason=None,
+            primary=max(findings, key=lambda one: one.probability).key,
+            findings=findings,
+            anatomy=outlined,
+            models=self.stamps,
+            device=self.device,
+            milliseconds=clock.total(),
+            heat_unit=self.heat_unit,
+        )
 
     def _outline(self, radiograph: Radiograph) -> tuple[Anatomy, gate.Presentation]:
         """Organs, and what the gate needs to know."""
@@ -122,6 +136,8 @@ class Reader:
         image = network_input(radiograph.pixels, self.findings_card.input_size)
         logits, features = self.findings_net.run(image[np.newaxis])
         probabilities = self.calibration.probabilities(logits, organs.geometry(outlined)[np.newaxis])[0]
+        if not np.isfinite(probabilities).all():
+            raise Refusal("The network's output is not a number: no score is given. Try --device cpu.")
         heat = heatmap.closed_form(features[0], self.head_weight)
         heat = heatmap.on_fixed_scale(heat, float(self.findings_card.data["heat_scale"]))
         right, left, heart = outlined.organ_probability >= 0.5
@@ -146,10 +162,9 @@ class Reader:
             heat_in_heart=heatmap.share_inside(fine, heart),
         )
 
-    def _refusal(self, radiograph: Radiograph, reason: str | None) -> Reading:
-        """A reading without a score."""
-        models = {"findings": self.findings_card.stamp, "organs": self.organs_card.stamp}
-        return Reading(radiograph, False, reason, None, (), None, models, self.device, {})
+    def _without_score(self, radiograph: Radiograph, reason: str, clock: "Clock") -> Reading:
+        """A refusal: the reason, and nothing that could be taken for a result."""
+        return Reading(radiograph, False, reason, None, (), None, self.stamps, self.device, clock.total())
 
 
 class Clock:
@@ -168,6 +183,16 @@ class Clock:
     def total(self) -> dict[str, float]:
         """All stages and their total."""
         return {**self.stages, "total": self.stages["decode"] + (time.perf_counter() - self.began) * 1000.0}
+
+
+def _check_they_belong_together(findings_card: Card, organs_card: Card) -> None:
+    """Probabilities rest on the geometry of one organ model; with another one they would shift unnoticed."""
+    calibrated_with = findings_card.data["geometry"]["organs_sha256"]
+    if calibrated_with != organs_card.stamp.sha256:
+        raise NoWeights(
+            f"{findings_card.version} was calibrated with another organ model than {organs_card.version}: "
+            f"activate {findings_card.data['geometry']['organs_version']} or train the findings again."
+        )
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:

@@ -137,6 +137,7 @@ class Reading:
         models: Stamps by network: ``findings`` and ``organs``; empty when no model was there to read.
         device: Where the networks ran, for the page, for example ``CPU (OpenVINO, f32)``.
         milliseconds: Time taken by stage: ``decode``, ``organs``, ``findings``, ``total``.
+        heat_unit: What 1.0 on the scale of the heat maps means; empty when there are none.
     """
 
     radiograph: Radiograph
@@ -148,6 +149,7 @@ class Reading:
     models: Mapping[str, ModelStamp]
     device: str
     milliseconds: Mapping[str, float]
+    heat_unit: str = ""
 
     def finding(self, key: str) -> FindingReading:
         """The reading of one finding; KeyError when refused or unknown."""

@@ -1,5 +1,6 @@
 """Where a network runs: CUDA through torch, the CPU through OpenVINO; one interface."""
 
+import hashlib
 import os
 import sys
 import threading
@@ -15,6 +16,8 @@ from torch import nn
 # imported, in which case it falls back on a stub of its own. Nothing leaves the machine: it can't be imported here.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 import openvino  # noqa: E402
+
+CONVERSION = 1  # to be raised when a network's outputs change, so that older conversions are not used
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -70,9 +73,8 @@ class OpenVinoRuntime:
 
     def __init__(self, network: nn.Module, side: int, cache: Path | None = None) -> None:
         core = openvino.Core()
-        if cache is not None and cache.is_file():
-            converted = core.read_model(cache)
-        else:
+        converted = None if cache is None else _read(core, cache)
+        if converted is None:
             example = torch.zeros(1, 1, side, side)
             with warnings.catch_warnings():
                 # OpenVINO traces through an interface of torch that warns of its own age.
@@ -110,7 +112,8 @@ def start(network: nn.Module, side: int, sha256: str, device: Device = "auto") -
         raise ValueError("There is no CUDA device on this machine: use --device auto or cpu.")
     if device != "cpu" and torch.cuda.is_available():
         return TorchRuntime(network, torch.device("cuda"), torch.float16)
-    name = f"{type(network).__name__}-{sha256[:16]}-openvino-{openvino.__version__.split('-')[0]}.xml"
+    kind = f"{type(network).__name__}-{CONVERSION}-{sha256[:16]}-{side}"
+    name = f"{kind}-openvino-{openvino.__version__.split('-')[0]}.xml"
     return OpenVinoRuntime(network, side, cache_folder() / name)
 
 
@@ -120,13 +123,30 @@ def cache_folder() -> Path:
     return Path(os.environ.get("LUNGS_CACHE", default))
 
 
+def _read(core: openvino.Core, path: Path) -> openvino.Model | None:
+    """A kept conversion; None when there is none, or when it is not byte for byte what was written."""
+    try:
+        if path.with_suffix(".sha256").read_text() == _digest(path):
+            return core.read_model(path)
+    except (OSError, RuntimeError):
+        return None
+    return None
+
+
 def _save(converted: openvino.Model, path: Path) -> None:
-    """Write a conversion so that another process sees all of it or nothing; without a place to write, do without."""
+    """Keep a conversion; the digest is written last and makes it count. Without a place to write, do without."""
+    partial = path.with_name(f"{path.stem}-{os.getpid()}.xml")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.stem}-{os.getpid()}.xml")
+        path.with_suffix(".sha256").unlink(missing_ok=True)
         openvino.save_model(converted, partial, compress_to_fp16=False)
         partial.with_suffix(".bin").replace(path.with_suffix(".bin"))
         partial.replace(path)
-    except OSError:
+        path.with_suffix(".sha256").write_text(_digest(path))
+    except (OSError, RuntimeError):
         return
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a conversion's two files."""
+    return hashlib.sha256(path.read_bytes() + path.with_suffix(".bin").read_bytes()).hexdigest()

@@ -8,7 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load as load_tensors
@@ -20,6 +20,7 @@ from lung_models.radiograph import Refusal
 from lung_models.reading import ModelStamp
 
 NETWORKS = ("findings", "organs")
+Model = TypeVar("Model", bound=nn.Module)
 DEFAULT_ROOT = Path(__file__).resolve().parent.parent / "weights"
 
 
@@ -123,9 +124,8 @@ class WeightStore:
         Raises:
             FileExistsError: when the version exists: versions are never changed.
         """
+        self.check_free(network, version)
         folder = self.root / network / version
-        if (folder / "card.json").exists():
-            raise FileExistsError(f"{folder} exists: versions are never changed, choose another name.")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "model.safetensors"
         save_file({name: _kept(name, value, full) for name, value in model.state_dict().items()}, path)
@@ -139,6 +139,12 @@ class WeightStore:
         (folder / "card.json").write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
         return Card(network, version, data)
 
+    def check_free(self, network: str, version: str) -> None:
+        """Raise FileExistsError when a version of that name exists: versions are never changed."""
+        folder = self.root / network / version
+        if (folder / "card.json").exists():
+            raise FileExistsError(f"{folder} exists: versions are never changed, choose another name.")
+
     def activate(self, network: str, version: str) -> None:
         """Make a version the one that reads: one atomic replacement of ``active.json``."""
         pointer = self.root / "active.json"
@@ -149,6 +155,15 @@ class WeightStore:
 
     def _read_card(self, network: str, version: str) -> Card:
         return Card(network, version, json.loads((self.root / network / version / "card.json").read_text()))
+
+
+def as_kept(model: Model) -> Model:
+    """The network with its weights rounded to half precision, as a version keeps them, in evaluation mode."""
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(value.half().float())
+    return model.eval()
 
 
 def _kept(name: str, value: torch.Tensor, full: tuple[str, ...]) -> torch.Tensor:

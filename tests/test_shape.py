@@ -10,7 +10,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("findings", "radiograph"),
     ("reading",),
     ("decode", "preprocess", "networks", "samples"),
-    ("heatmap", "anatomy", "gate", "calibration", "weights", "runtime", "windows", "inputs"),
+    ("heatmap", "anatomy", "gate", "calibration", "weights", "runtime", "windows", "inputs", "figures"),
     ("reader", "opened"),
     ("evaluate", "training"),
     ("__main__",),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lung_models.evaluate import Figure
+from lung_models.figures import Figure
 
 TERMS = (
     "For research and education. Not for clinical or commercial use: the terms of the training data do not allow it."

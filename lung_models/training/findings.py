@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from lung_models.findings import ABNORMAL
 from lung_models.training import augment
-from lung_models.training.labelled_set import FindingsSet, Progress, prior_log_odds, read_images, silent
+from lung_models.training.labelled_set import FindingsSet, Progress, fingerprint, prior_log_odds, read_images, silent
 from lung_models.training.trainer import Callback, Settings, fit
 
 FINE_WIDTH = 300  # pixels; files at least this wide hold the detail that the finer stage is there to learn
@@ -65,7 +65,16 @@ def train_features(
 ) -> nn.Module:
     """Train a classifier, in place, on a labelled set; returns its averaged copy."""
     data = FindingsImages(labelled, size, progress)
-    return fit(network, data, findings_loss, settings, checkpoint, callbacks=callbacks, should_stop=should_stop)
+    return fit(
+        network,
+        data,
+        findings_loss,
+        settings,
+        checkpoint,
+        fingerprint=f"{type(network).__name__} {size} {fingerprint(labelled.paths, data.targets)}",
+        callbacks=callbacks,
+        should_stop=should_stop,
+    )
 
 
 def finer_subset(labelled: FindingsSet, seed: int) -> FindingsSet:

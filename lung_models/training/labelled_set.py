@@ -5,6 +5,7 @@ organs drawn on them. Blank labels and organs not listed are unknown, never nega
 out of every loss and every score.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,9 +124,11 @@ def load_findings(data: Path, split: str) -> FindingsSet:
 
     Raises:
         FileNotFoundError: when there is no ``classification/labels.csv``.
+        ValueError: when it lacks a column.
     """
     folder = data / "classification"
     table = pd.read_csv(_existing(folder / "labels.csv"), dtype={"patient_id": str})
+    _check_columns(table, {"file", "source", "split", "patient_id", "view", "width", *KEYS, "nih_report_labels"})
     table = table[table["split"] == split].reset_index(drop=True)
     mined = table["nih_report_labels"].str.split("|")
     known = mined.notna()
@@ -149,9 +152,11 @@ def load_organs(data: Path) -> OrgansSet:
 
     Raises:
         FileNotFoundError: when there is no ``segmentation/manifest.csv``.
+        ValueError: when it lacks a column.
     """
     folder = data / "segmentation"
     table = pd.read_csv(_existing(folder / "manifest.csv"))
+    _check_columns(table, {"file", "source", "structures"})
     masks = tuple(
         {
             organ: folder / "masks" / organ / f"{Path(file).stem}.png"
@@ -217,7 +222,20 @@ def prior_log_odds(targets: np.ndarray, stratum: np.ndarray, *, smoothing: float
     return result
 
 
+def fingerprint(files: Sequence[Path], *labels: np.ndarray) -> str:
+    """A short hash of which files make a set, by name, and of their labels."""
+    digest = hashlib.sha256("\n".join(path.name for path in files).encode())
+    for array in labels:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
 def _existing(path: Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: --data takes a folder laid out as described in docs/training.md.")
     return path
+
+
+def _check_columns(table: pd.DataFrame, wanted: set[str]) -> None:
+    if missing := sorted(wanted - set(table.columns)):
+        raise ValueError(f"The table of labels lacks {', '.join(missing)}: see docs/training.md for its layout.")

@@ -12,7 +12,7 @@ from torchvision import tv_tensors
 
 from lung_models.networks import OrganNet, load_imagenet
 from lung_models.training import augment
-from lung_models.training.labelled_set import OrgansSet, Progress, read_images, read_masks, silent
+from lung_models.training.labelled_set import OrgansSet, Progress, fingerprint, read_images, read_masks, silent
 from lung_models.training.trainer import Callback, Settings, fit
 
 DICE_SMOOTHING = 1.0  # pixels; keeps the Dice loss finite where an organ is out of the picture
@@ -69,7 +69,16 @@ def train_organ_net(
     network = OrganNet()
     load_imagenet(network)
     data = OrganImages(labelled, size, progress)
-    return fit(network, data, organ_loss, settings, checkpoint, callbacks=callbacks, should_stop=should_stop)
+    return fit(
+        network,
+        data,
+        organ_loss,
+        settings,
+        checkpoint,
+        fingerprint=f"{type(network).__name__} {size} {fingerprint(labelled.paths, data.known)}",
+        callbacks=callbacks,
+        should_stop=should_stop,
+    )
 
 
 @torch.inference_mode()

@@ -21,6 +21,7 @@ from lung_models.training.head import FittedHead, fit_head
 from lung_models.training.labelled_set import (
     AUXILIARY_LABELS,
     Progress,
+    fingerprint,
     load_findings,
     load_organs,
     read_images,
@@ -29,7 +30,7 @@ from lung_models.training.labelled_set import (
 from lung_models.training.organs import train_organ_net
 from lung_models.training.presentation import fit_presentation
 from lung_models.training.trainer import Callback, Settings
-from lung_models.weights import Card, WeightStore
+from lung_models.weights import Card, WeightStore, as_kept
 
 HEAT_QUANTILE = 0.95  # of the heat of findings called present on val: shown as full scale
 PRESENTATION_RADIOGRAPHS = 700  # NIH radiographs added to those with outlines when the gate is taught
@@ -149,32 +150,47 @@ class Run:
 
 def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
     """Train features, fit the head on val, score it by cross-validation, write the version."""
+    how = _how(recipe)
+    run.store.check_free("findings", recipe.version)
     organs_card = run.store.card("organs")
     organ_net = run.store.load(organs_card)
-    network = _train_stages(recipe, run)
+    network = as_kept(_train_stages(recipe, run))
     size = recipe.stages[-1].size
     labelled = load_findings(run.data, "val")
     data = evaluate.frozen_features(network, size, organ_net, organs_card.input_size, labelled, run.progress)
-    figures = evaluate.findings_figures(data)
+    figures = evaluate.findings_figures(evaluate.cross_validated(data))
     head = fit_head(data)
     final = recipe.network(len(KEYS))
     final.load_state_dict({**network.state_dict(), **_head_state(head)})
+    final = as_kept(final)
     used = [
         *cards.used(load_findings(run.data, "train").source, "features, text-mined and measured labels"),
         *cards.used(np.full(len(labelled), "radiologists"), "head, calibration and operating points"),
     ]
     card = {
-        **cards.card(recipe.summary, size, figures, _how(recipe), used, cards.FINDINGS_LIMITS),
+        **cards.card(recipe.summary, size, figures, how, used, cards.FINDINGS_LIMITS),
         "calibration": head.calibration.to_json(),
-        "geometry": {"quantities": list(GEOMETRY), "organs_version": organs_card.version},
+        "geometry": {
+            "quantities": list(GEOMETRY),
+            "organs_version": organs_card.version,
+            "organs_sha256": organs_card.stamp.sha256,
+        },
         "heat_scale": _heat_scale(final.eval(), head, read_images(labelled.paths, size), data.geometry),
-        "head_fitted_on": f"all {len(labelled)} radiographs of val; the figures are cross-validated within val.",
+        "head_fitted_on": {
+            "images": len(labelled),
+            "fingerprint": fingerprint(labelled.paths, labelled.labels),
+            "statement": f"The head is fitted on all {len(labelled)} radiographs of val; the figures come from heads "
+            "fitted anew on four fifths of its patients and applied to the other fifth. How strongly the head and the "
+            "stack are regularised was chosen on val too.",
+        },
     }
     return run.store.save("findings", recipe.version, final, card)
 
 
 def make_organs(recipe: OrgansRecipe, run: Run) -> Card:
     """Train outlines, teach the gate, score both on what was held out, write the version."""
+    how = _how(recipe)
+    run.store.check_free("organs", recipe.version)
     labelled = load_organs(run.data)
     held_out = labelled.held_out()
     trained = train_organ_net(
@@ -188,14 +204,16 @@ def make_organs(recipe: OrgansRecipe, run: Run) -> Card:
     )
     network = OrganNet().eval()
     network.load_state_dict(trained.state_dict())
+    network = as_kept(network)
     figures = evaluate.organs_figures(network, recipe.size, labelled.subset(held_out), run.progress)
-    limit = fit_presentation(network, _upright(recipe, run), recipe.settings.seed, run.progress)
+    upright, from_nih = _upright(recipe, run)
+    limit = fit_presentation(network, upright, recipe.settings.seed, run.progress)
     used = [
         *cards.used(labelled.source[~held_out], "outlines and gate"),
-        *cards.used(np.full(PRESENTATION_RADIOGRAPHS, "nih"), "gate"),
+        *cards.used(np.full(from_nih, "nih"), "gate"),
     ]
     card = {
-        **cards.card(recipe.summary, recipe.size, figures, _how(recipe), used, cards.ORGANS_LIMITS),
+        **cards.card(recipe.summary, recipe.size, figures, how, used, cards.ORGANS_LIMITS),
         "gate": {"distance_limit": limit},
     }
     return run.store.save("organs", recipe.version, network, card, full=("presentation", "typical", "whitening"))
@@ -238,25 +256,39 @@ def _heat_scale(network: nn.Module, head: FittedHead, images: np.ndarray, geomet
     return float(np.quantile(np.concatenate(heats), HEAT_QUANTILE))
 
 
-def _upright(recipe: OrgansRecipe, run: Run) -> np.ndarray:
-    """Radiographs that the gate is taught on: those trained with outlines, and some of NIH's, of both views."""
+def _upright(recipe: OrgansRecipe, run: Run) -> tuple[np.ndarray, int]:
+    """Radiographs that the gate is taught on, and how many of them are NIH's: those trained with outlines, and some
+    of NIH's, of both views.
+    """
     labelled = load_organs(run.data)
     drawn = labelled.subset(~labelled.held_out()).paths
     mined = load_findings(run.data, "train")
-    large = np.flatnonzero(mined.stored_width >= 128)
+    large = np.flatnonzero((mined.stored_width >= 128) & (mined.source == "nih"))
     chosen = np.random.default_rng(recipe.settings.seed).permutation(large)[:PRESENTATION_RADIOGRAPHS]
-    return read_images([*drawn, *mined.subset(chosen).paths], recipe.size, run.progress)
+    return read_images([*drawn, *mined.subset(chosen).paths], recipe.size, run.progress), len(chosen)
 
 
 def _how(recipe: FindingsRecipe | OrgansRecipe) -> dict[str, Any]:
     """Recipe, commit and date, for the card."""
     described = {key: value for key, value in asdict(recipe).items() if key not in ("network", "summary", "version")}
     settings = recipe.settings if isinstance(recipe, OrgansRecipe) else recipe.stages[0].settings
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
-    )
     return {
         "recipe": {**described, "seed": settings.seed},
-        "git_commit": commit.stdout.strip() or None,
+        "git_commit": _commit(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _commit() -> str | None:
+    """The commit that runs, marked when the code differs from it; None outside a repository."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty"],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

@@ -5,6 +5,7 @@ stop says so through ``should_stop``, which is asked at every batch. The same co
 processes (``python -m torch.distributed.run``) or several nodes (``accelerate launch``).
 """
 
+import hashlib
 import json
 import math
 import shutil
@@ -83,10 +84,11 @@ def fit(
     settings: Settings,
     checkpoint: Path,
     *,
+    fingerprint: str = "",
     callbacks: Sequence[Callback] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> nn.Module:
-    """Train, resuming from ``checkpoint`` if it holds an interrupted run of the same settings.
+    """Train, resuming from ``checkpoint`` if it holds an interrupted run of the same settings on the same data.
 
     Args:
         network: Trained in place.
@@ -94,6 +96,7 @@ def fit(
         loss: Maps the network and a batch to a scalar.
         settings: How to train.
         checkpoint: Folder for the state, written after every epoch.
+        fingerprint: Identifies data and task; a checkpoint of another one is not resumed.
         callbacks: Called after every batch on the main process.
         should_stop: Asked at every batch.
 
@@ -102,7 +105,9 @@ def fit(
 
     Raises:
         Stopped: when ``should_stop`` said so.
+        ValueError: when there is not one full batch to learn from.
     """
+    started_from = _digest(network)
     set_seed(settings.seed)
     accelerator = Accelerator(
         mixed_precision=settings.precision,
@@ -112,13 +117,16 @@ def fit(
     loader = DataLoader(data, batch_size=settings.batch_size, shuffle=True, drop_last=True)
     optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     network, optimiser, loader = accelerator.prepare(network, optimiser, loader)
+    if not len(loader):
+        raise ValueError(f"Too few images to train on: at least one batch of {settings.batch_size} is needed.")
     total = len(loader) * settings.epochs
+    identity = f"{settings!r} {fingerprint} {started_from}"
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _one_cycle(step / total, settings.warm_up))
     average = AveragedModel(
         accelerator.unwrap_model(network), multi_avg_fn=get_ema_multi_avg_fn(settings.averaging), use_buffers=True
     )
     accelerator.register_for_checkpointing(schedule, average)
-    first = _resume(accelerator, checkpoint, settings)
+    first = _resume(accelerator, checkpoint, identity)
     for epoch in range(first, settings.epochs):
         loader.set_epoch(epoch)
         network.train()
@@ -140,7 +148,7 @@ def fit(
                 report = Step(epoch, step, len(loader), sum_of_losses / step, speed)
                 for callback in callbacks:
                     callback(report)
-        _save(accelerator, checkpoint, settings, epoch + 1)
+        _save(accelerator, checkpoint, identity, epoch + 1)
     averaged: nn.Module = average.module
     return averaged.cpu().eval()
 
@@ -152,24 +160,32 @@ def _one_cycle(progress: float, warm_up: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (progress - warm_up) / (1.0 - warm_up)))
 
 
-def _save(accelerator: Accelerator, checkpoint: Path, settings: Settings, epochs_done: int) -> None:
+def _digest(network: nn.Module) -> str:
+    """A short hash of the weights that training starts from."""
+    digest = hashlib.sha256()
+    for value in network.state_dict().values():
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _save(accelerator: Accelerator, checkpoint: Path, identity: str, epochs_done: int) -> None:
     """Write the state, then the note that makes it count, so that a crash between leaves the older one valid."""
     folder = checkpoint / f"epoch-{epochs_done}"
     accelerator.save_state(str(folder))
     if accelerator.is_main_process:
         note = checkpoint / "progress.json"
-        note.with_suffix(".tmp").write_text(json.dumps({"epochs_done": epochs_done, "settings": repr(settings)}))
+        note.with_suffix(".tmp").write_text(json.dumps({"epochs_done": epochs_done, "identity": identity}))
         note.with_suffix(".tmp").replace(note)
         shutil.rmtree(checkpoint / f"epoch-{epochs_done - 1}", ignore_errors=True)
 
 
-def _resume(accelerator: Accelerator, checkpoint: Path, settings: Settings) -> int:
-    """Load the last state that belongs to the same settings; returns the epochs already done."""
+def _resume(accelerator: Accelerator, checkpoint: Path, identity: str) -> int:
+    """Load the last state that belongs to the same run; returns the epochs already done."""
     note = checkpoint / "progress.json"
     if not note.is_file():
         return 0
     progress = json.loads(note.read_text())
-    if progress["settings"] != repr(settings):
+    if progress["identity"] != identity:
         return 0
     epochs_done = int(progress["epochs_done"])
     accelerator.load_state(str(checkpoint / f"epoch-{epochs_done}"))
