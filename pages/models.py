@@ -1,5 +1,6 @@
 """Models: the card of every version on disk, with its figures, and which one reads."""
 
+import json
 import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,13 @@ from lung_models.findings import BY_KEY
 from pages.components.words import plain
 
 if TYPE_CHECKING:
-    from lung_models.weights import Card
+    from lung_models.weights import Card, WeightStore
 
 TITLES = {"findings": "Findings", "organs": "Organs"}
 PAGE_WIDTH = 1200
 """In CSS pixels: tables wider than this are hard to follow along a row."""
+MALFORMED = (OSError, ValueError, LookupError, TypeError, AttributeError)
+"""What a damaged file raises when it is read, or when a field that must be there is used."""
 
 
 def page() -> None:
@@ -37,41 +40,93 @@ def draw_versions() -> None:
     store = WeightStore()
     for network in NETWORKS:
         st.header(TITLES.get(network, network))
-        cards = store.versions(network)
-        if not cards:
+        cards, unreadable = cards_on_disk(store, network)
+        if not cards and not unreadable:
             st.warning("There is no version on disk, so nothing can be read.")
-        for card in reversed(cards):
-            draw_card(card, active=card.version == store.active(network))
+        active = active_version(store, network)
+        for version in unreadable:
+            st.error(damage_line(version, active=version == active))
+        for card in cards:
+            draw_card(card, active=card.version == active)
+
+
+def cards_on_disk(store: "WeightStore", network: str) -> tuple[list["Card"], list[str]]:
+    """A network's cards, the newest first, and the names of versions whose card cannot be read."""
+    cards, unreadable = [], []
+    for path in sorted((store.root / network).glob("*/card.json")):
+        version = path.parent.name
+        try:
+            card = store.card(network, version)
+            cards.append((str(card.data["created"]), version, card))
+        except MALFORMED:
+            unreadable.append(version)
+    return [card for _, _, card in sorted(cards, key=lambda one: one[:2], reverse=True)], unreadable
+
+
+def active_version(store: "WeightStore", network: str) -> str | None:
+    """Name of the version that reads; an error on the page when that cannot be told."""
+    try:
+        return store.active(network)
+    except MALFORMED:
+        st.error("Which version is active cannot be told: active.json is unreadable. Restore it or promote a version.")
+        return None
+
+
+def heading(version: str, active: bool) -> str:
+    """A version's name, marked when it is the one that reads."""
+    return f"{plain(version)}{' **(active)**' if active else ''}"
+
+
+def damage_line(version: str, active: bool) -> str:
+    """What stands in place of a card."""
+    return (
+        f"{heading(version, active)}: its card.json is damaged or incomplete, so it is not shown. Restore the file, or "
+        "use another version."
+    )
 
 
 def draw_card(card: "Card", active: bool) -> None:
-    """One version."""
-    data = card.data
-    title = f"{plain(card.version)}{' **(active)**' if active else ''}"
-    with st.expander(title, expanded=active):
-        st.write(plain(data.get("summary", "")))
-        draw_identity(data)
-        draw_metrics(data.get("metrics", []))
-        draw_calibration(data.get("calibration", {}))
-        draw_training_data(data)
-        draw_use(data)
+    """One version; a card that turns out incomplete halfway is replaced by one line."""
+    place = st.empty()
+    try:
+        with place.expander(heading(card.version, active), expanded=active):
+            draw_content(card.data)
+    except MALFORMED:
+        place.error(damage_line(card.version, active))
+
+
+def draw_content(data: dict[str, Any]) -> None:
+    """All that a card says."""
+    st.write(plain(data.get("summary", "")))
+    draw_identity(data)
+    draw_metrics(data.get("metrics", []))
+    if "calibration" in data:
+        draw_calibration(data["calibration"])
+        draw_geometry(data["calibration"], data.get("geometry", {}))
+    draw_training_data(data)
+    draw_use(data)
+    draw_recipe(data.get("recipe", {}))
 
 
 def draw_identity(data: dict[str, Any]) -> None:
     """What it is and how it was made."""
-    recipe = data.get("recipe", {})
-    side, scale = data.get("input_size"), data.get("heat_scale")
+    recipe, geometry, gate = data.get("recipe", {}), data.get("geometry", {}), data.get("gate", {})
+    side, scale, limit = data.get("input_size"), data.get("heat_scale"), gate.get("distance_limit")
     lines = {
-        "Architecture": data.get("architecture"),
+        "Architecture": data["architecture"],
         "Input": None if side is None else f"{side} x {side} pixels, grey",
-        "Created": data.get("created"),
+        "Created": data["created"],
         "Recipe": recipe.get("name"),
         "Seed": recipe.get("seed"),
         "Git commit": data.get("git_commit"),
+        "Head fitted on": in_words(data.get("head_fitted_on")),
+        "Organs measured by": geometry.get("organs_version"),
+        "sha256 of those organs": geometry.get("organs_sha256"),
         "Heat of 1.0": None if scale is None else f"a contribution of {scale:.2f} to a finding's log-odds",
+        "Gate": None if limit is None else f"refuses beyond a distance of {limit:.2f}; a typical radiograph is at 1",
     }
     draw_table(pd.DataFrame([{"": name, "Value": str(value)} for name, value in lines.items() if value is not None]))
-    st.markdown(f"sha256 of the weights: `{data.get('sha256', 'not given')}`")
+    st.markdown(f"sha256 of the weights: `{data['sha256']}`")
 
 
 def draw_metrics(metrics: list[dict[str, Any]]) -> None:
@@ -96,10 +151,7 @@ def draw_metrics(metrics: list[dict[str, Any]]) -> None:
 
 def draw_calibration(calibration: dict[str, Any]) -> None:
     """Operating points, uncertain bands and the fitted calibration of each finding."""
-    findings = calibration.get("findings", calibration)
-    rows = [(BY_KEY[key].name, one) for key, one in findings.items() if key in BY_KEY]
-    if not rows:
-        return
+    rows = [(BY_KEY[key].name, one) for key, one in calibration["findings"].items()]
     st.subheader("Operating points and calibration")
     draw_table(
         pd.DataFrame(
@@ -109,14 +161,30 @@ def draw_calibration(calibration: dict[str, Any]) -> None:
                 "Uncertain band": f"{one['low']:.1%} to {one['high']:.1%}",
                 "Slope": f"{one['slope']:.3f}",
                 "Intercept": f"{one['intercept']:.3f}",
-                "Chosen by": one.get("rule", calibration.get("rule", "")),
+                "Chosen by": calibration["rule"],
             }
             for name, one in rows
         )
     )
-    st.caption(
-        "Slope and intercept turn the network's score into log-odds, together with the measured organs if they count."
+    st.caption("Log-odds are slope times the network's score, plus the weighted measurements below, plus intercept.")
+
+
+def draw_geometry(calibration: dict[str, Any], geometry: dict[str, Any]) -> None:
+    """How much each measurement of the organs counts for each finding."""
+    quantities = geometry.get("quantities", [])
+    if not quantities:
+        return
+    rows = {BY_KEY[key].name: one["geometry"] for key, one in calibration["findings"].items()}
+    rows["Mean where fitted"] = calibration["geometry_mean"]
+    rows["Standard deviation there"] = calibration["geometry_scale"]
+    st.subheader("Weights of the measured organs")
+    draw_table(
+        pd.DataFrame(
+            {"": name, **{title: f"{one:.3f}" for title, one in zip(quantities, values, strict=True)}}
+            for name, values in rows.items()
+        )
     )
+    st.caption("Log-odds for each standard deviation above the mean; what could not be measured counts as average.")
 
 
 def draw_training_data(data: dict[str, Any]) -> None:
@@ -124,7 +192,7 @@ def draw_training_data(data: dict[str, Any]) -> None:
     sets = data.get("training_data", [])
     if sets:
         st.subheader("Training data")
-        columns = {"name": "Set", "images": "Images", "terms": "Terms", "citation": "Citation"}
+        columns = {"name": "Set", "images": "Images", "use": "Used for", "terms": "Terms", "citation": "Citation"}
         draw_table(pd.DataFrame({title: str(one.get(key, "")) for key, title in columns.items()} for one in sets))
     if data.get("terms"):
         st.write(f"**Terms of these weights.** {plain(data['terms'])}")
@@ -139,9 +207,24 @@ def draw_use(data: dict[str, Any]) -> None:
         st.markdown("\n".join(f"- {plain(limit)}" for limit in data["limits"]))
 
 
+def draw_recipe(recipe: dict[str, Any]) -> None:
+    """The settings that it was trained with, as the card has them."""
+    rest = {key: value for key, value in recipe.items() if key not in ("name", "seed")}
+    if rest:
+        st.write("**Recipe in full**")
+        st.code(json.dumps(rest), language="json", wrap_lines=True)
+
+
 def draw_table(table: pd.DataFrame) -> None:
     """A table of text; every cell is escaped, for tables read Markdown."""
     st.table(table.map(plain), hide_index=True)
+
+
+def in_words(value: Any) -> str | None:
+    """A text as it is, an object as its fields one after the other; None when there is nothing."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {one}" for key, one in value.items())
+    return None if value is None else str(value)
 
 
 def with_unit(value: float, unit: str | None) -> str:
