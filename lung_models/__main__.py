@@ -4,8 +4,10 @@ Results go to standard output, everything else to standard error. Exit codes: 0,
 """
 
 import argparse
+import io
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +26,8 @@ from lung_models.reader import Reader
 from lung_models.reading import Reading
 from lung_models.weights import DEFAULT_ROOT, NETWORKS, Card, WeightStore
 
+UPRIGHT = "in the pixels of the upright picture, as displayed: after its PatientOrientation or EXIF orientation"
+
 log = logging.getLogger("lung_models")
 
 
@@ -32,16 +36,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("accelerate").setLevel(logging.WARNING)
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     try:
-        return int(options.run(options))
-    except (Refusal, ValueError, FileNotFoundError, FileExistsError) as error:
-        log.error("%s", error)
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, OSError):
+            _drop_unwritten_output()
+        if not isinstance(error, BrokenPipeError):
+            log.error("%s", _what_failed(error))
         return 1
-    except BrokenPipeError:
-        return 1
-    except KeyboardInterrupt:
-        log.error("Stopped.")
-        return 1
+
+
+def _what_failed(error: BaseException) -> str:
+    """One line. Of errors that this library doesn't raise itself only the kind is told: they may quote a file."""
+    if isinstance(error, KeyboardInterrupt):
+        return "Stopped."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'Writing the results'}: {error.strerror}."
+    if isinstance(error, (Refusal, ValueError, OSError)) and str(error):
+        return " ".join(str(error).split())
+    return f"The command failed ({type(error).__name__})."
+
+
+def _drop_unwritten_output() -> None:
+    """Forget results that could not be written, lest Python tries again as it exits and shows a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,8 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     read = commands.add_parser("read", parents=[shared], help="read files, folders or ZIP archives")
     read.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     read.add_argument("--json", action="store_true", help="one JSON object a line")
-    read.add_argument("--masks", type=Path, metavar="DIR", help="write NAME.png: 1 right lung, 2 left lung, 3 heart")
-    read.add_argument("--heatmaps", type=Path, metavar="DIR", help="write NAME.npz: one float32 array a finding")
+    read.add_argument(
+        "--masks", type=Path, metavar="DIR", help=f"write NAME.png: 1 right lung, 2 left lung, 3 heart; {UPRIGHT}"
+    )
+    read.add_argument(
+        "--heatmaps", type=Path, metavar="DIR", help=f"write NAME.npz: one float32 array a finding; {UPRIGHT}"
+    )
     read.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     read.add_argument("--findings", metavar="VERSION", help="read with this version instead of the active one")
     read.set_defaults(run=_read)
@@ -94,7 +123,7 @@ def _read(options: argparse.Namespace) -> int:
     for source in sources(options.paths):
         line, reading = _read_one(reader, source)
         if options.json:
-            print(json.dumps(line, ensure_ascii=False), flush=True)
+            print(json.dumps(line), flush=True)
         else:
             print(_table(line), flush=True)
         if reading is not None and reading.accepted and (options.masks or options.heatmaps):
@@ -103,28 +132,31 @@ def _read(options: argparse.Namespace) -> int:
 
 
 def _read_one(reader: Reader, source: Source) -> tuple[dict[str, Any], Reading | None]:
-    """One input's line, and its reading unless it could not be decoded."""
+    """One input's line, and its reading unless there is none: whatever goes wrong, the run goes on."""
     began = time.perf_counter()
     try:
         radiograph = decode(source.read(Limits()), source.name)
+        reading = reader.read(radiograph, (time.perf_counter() - began) * 1000.0)
+        return reading.to_json(source.path), reading
     except Refusal as refusal:
-        spent = round((time.perf_counter() - began) * 1000.0, 1)
-        return {
-            "path": source.path,
-            "accepted": False,
-            "reason": refusal.reason,
-            "view": None,
-            "primary": None,
-            "findings": None,
-            "anatomy": None,
-            "models": {
-                card.network: {"version": card.version, "sha256": card.stamp.sha256}
-                for card in (reader.findings_card, reader.organs_card)
-            },
-            "milliseconds": {"decode": spent, "organs": 0.0, "findings": 0.0, "total": spent},
-        }, None
-    reading = reader.read(radiograph, (time.perf_counter() - began) * 1000.0)
-    return reading.to_json(source.path), reading
+        reason = refusal.reason
+    except Exception as failure:  # its message may name a patient
+        reason = f"The radiograph could not be read ({type(failure).__name__})."
+    spent = round((time.perf_counter() - began) * 1000.0, 1)
+    return {
+        "path": source.path,
+        "accepted": False,
+        "reason": reason,
+        "view": None,
+        "primary": None,
+        "findings": None,
+        "anatomy": None,
+        "models": {
+            card.network: {"version": card.version, "sha256": card.stamp.sha256}
+            for card in (reader.findings_card, reader.organs_card)
+        },
+        "milliseconds": {"decode": spent, "organs": 0.0, "findings": 0.0, "total": spent},
+    }, None
 
 
 def _table(line: dict[str, Any]) -> str:
@@ -151,19 +183,22 @@ def _free_name(stem: str, taken: set[str]) -> str:
     while name in taken:
         name, number = f"{stem}-{number}", number + 1
     if name != stem:
-        log.warning("Two inputs have the same name: the pictures of the later one are named %s.", name)
+        log.warning("Two inputs have the same name: a number was appended to that of the later one's pictures.")
     taken.add(name)
     return name
 
 
 def _write_pictures(reading: Reading, name: str, options: argparse.Namespace) -> None:
     height, width = reading.radiograph.height, reading.radiograph.width
-    if options.masks and reading.anatomy is not None:
-        _, encoded = cv2.imencode(".png", reading.anatomy.label_map(height, width))
-        (options.masks / f"{name}.png").write_bytes(encoded.tobytes())
-    if options.heatmaps:
-        maps = {one.key: one.heat_map(height, width) for one in reading.findings}
-        np.savez_compressed(options.heatmaps / f"{name}.npz", allow_pickle=False, **maps)
+    try:
+        if options.masks and reading.anatomy is not None:
+            _, encoded = cv2.imencode(".png", reading.anatomy.label_map(height, width))
+            (options.masks / f"{name}.png").write_bytes(encoded.tobytes())
+        if options.heatmaps:
+            maps = {one.key: one.heat_map(height, width) for one in reading.findings}
+            np.savez_compressed(options.heatmaps / f"{name}.npz", allow_pickle=False, **maps)
+    except OSError as error:  # its message names the file, and so perhaps the patient
+        raise Refusal(f"The masks or heat maps cannot be written: {error.strerror or 'output error'}.") from error
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -186,7 +221,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from lung_models.runtime import cache_folder
     from lung_models.training.recipes import FINDINGS_RECIPES, ORGANS_RECIPES, Run, make_findings, make_organs
-    from lung_models.training.trainer import Step
+    from lung_models.training.trainer import Step, Stopped
 
     recipes: dict[str, Any] = dict(FINDINGS_RECIPES if options.network == "findings" else ORGANS_RECIPES)
     if options.recipe not in recipes:
@@ -202,7 +237,11 @@ def _train(options: argparse.Namespace) -> int:
     checkpoints = options.checkpoints or cache_folder() / "training" / options.network
     run = Run(options.data, store, checkpoints, _report, (show,))
     recipe = recipes[options.recipe]
-    card = make_findings(recipe, run) if options.network == "findings" else make_organs(recipe, run)
+    try:
+        card = make_findings(recipe, run) if options.network == "findings" else make_organs(recipe, run)
+    except Stopped:
+        log.error("Stopped.")
+        return 1
     if store.active(options.network) is None:
         store.activate(options.network, card.version)
     print(f"{card.version} written to {options.out / options.network / card.version}")

@@ -1,10 +1,13 @@
 """The command line's contract: what is printed where, and with which exit code."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +16,11 @@ import pytest
 from lung_models.__main__ import main
 from lung_models.decode import decode
 from lung_models.findings import KEYS
+from lung_models.radiograph import Radiograph, Refusal
+from lung_models.reader import Reader
+from lung_models.training import recipes
+from lung_models.training.trainer import Stopped
+from lung_models.weights import WeightStore
 from tests.conftest import ROOT, sample_file
 
 CHEST = ("RG1_UNCR.dcm", "RG1_UNCI.dcm", "RG1_J2KR.dcm", "RG1_J2KI.dcm")
@@ -121,6 +129,142 @@ def test_what_cannot_be_opened_is_a_line_too(tmp_path: Path, capsys: pytest.Capt
     assert main(["read", "--json", str(tmp_path / "missing.dcm")]) == 0
     (one,) = lines(capsys)
     assert one["accepted"] is False and "cannot be opened" in one["reason"]
+
+
+class StubReader:
+    """Reads everything alike, or fails on everything whose name begins with ``bad``."""
+
+    def __init__(self, failure: BaseException | None = None) -> None:
+        self.failure = failure
+        self.findings_card, self.organs_card = (WeightStore().card(network) for network in ("findings", "organs"))
+
+    def read(self, radiograph: Radiograph, decode_milliseconds: float) -> SimpleNamespace:
+        if self.failure is not None and radiograph.name.startswith("bad"):
+            raise self.failure
+        line = {"accepted": False, "reason": "A stub read it."}
+        return SimpleNamespace(
+            accepted=True,
+            radiograph=radiograph,
+            anatomy=SimpleNamespace(label_map=lambda height, width: np.zeros((height, width), np.uint8)),
+            findings=(),
+            to_json=lambda path: {"path": path, **line},
+        )
+
+
+@pytest.fixture
+def stubbed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Replaces the models by a stub."""
+    return lambda failure=None: monkeypatch.setattr(Reader, "load", lambda *_: StubReader(failure))
+
+
+def picture(path: Path) -> str:
+    """A picture that decodes, written to a path."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes())
+    return str(path)
+
+
+@pytest.mark.parametrize("failure", [MemoryError, RuntimeError, cv2.error, KeyError, Refusal])
+def test_a_failure_on_one_input_is_its_line_and_the_run_goes_on(
+    failure: type[Exception], tmp_path: Path, capsys: pytest.CaptureFixture[str], stubbed: Callable[..., None]
+) -> None:
+    stubbed(failure("Doe^Jane" if failure is not Refusal else "It has a reason."))
+    assert main(["read", "--json", picture(tmp_path / "bad.png"), picture(tmp_path / "good.png")]) == 0
+    printed = capsys.readouterr()
+    first, second = (json.loads(line) for line in printed.out.splitlines())
+    expected = f"The radiograph could not be read ({failure.__name__})."
+    assert first["reason"] == (expected if failure is not Refusal else "It has a reason.")
+    assert first["accepted"] is False and first["findings"] is None and set(first["models"]) == {"findings", "organs"}
+    assert second["reason"] == "A stub read it."
+    assert "Doe" not in printed.out + printed.err
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_name_that_is_not_text_is_printed(
+    as_json: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], stubbed: Callable[..., None]
+) -> None:
+    stubbed()
+    path = picture(tmp_path / os.fsdecode(b"Thorax-\xfc.png"))
+    assert main(["read", *(["--json"] if as_json else []), path]) == 0
+    shown = capsys.readouterr().out
+    assert shown.isascii() and "Thorax-\\udcfc.png" in shown
+    assert not as_json or json.loads(shown)["path"] == path
+
+
+def test_pictures_of_inputs_of_one_name_are_numbered_and_the_name_is_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stubbed: Callable[..., None]
+) -> None:
+    stubbed()
+    paths = [picture(tmp_path / folder / "Doe.png") for folder in "abc"]
+    assert main(["read", *paths, "--masks", str(tmp_path / "masks")]) == 0
+    assert {path.name for path in (tmp_path / "masks").iterdir()} == {"Doe.png", "Doe-2.png", "Doe-3.png"}
+    assert "a number was appended" in caplog.text and "Doe" not in caplog.text
+
+
+def test_masks_that_cannot_be_written_are_one_line_without_a_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stubbed: Callable[..., None]
+) -> None:
+    stubbed()
+    path = picture(tmp_path / "Doe.png")
+    (tmp_path / "masks" / "Doe.png").mkdir(parents=True)
+    assert main(["read", path, "--masks", str(tmp_path / "masks")]) == 1
+    assert caplog.messages == ["The masks or heat maps cannot be written: Is a directory."]
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = picture(tmp_path / "chest.png")
+    assert main(["read", path, "--masks", f"{path}/masks"]) == 1
+    assert caplog.messages == [f"{path}/masks: Not a directory."]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (KeyError("Doe^Jane"), "The command failed (KeyError)."),
+        (RuntimeError("Doe^Jane"), "The command failed (RuntimeError)."),
+        (MemoryError(), "The command failed (MemoryError)."),
+        (ValueError(), "The command failed (ValueError)."),
+        (Refusal("Train one\nfirst."), "Train one first."),
+        (PermissionError(13, "Permission denied", "/data"), "/data: Permission denied."),
+        (OSError(28, "No space left on device"), "Writing the results: No space left on device."),
+        (KeyboardInterrupt(), "Stopped."),
+    ],
+    ids=repr,
+)
+def test_whatever_fails_is_one_line(
+    error: BaseException, line: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("lung_models.evaluate.evaluate_version", fail)
+    assert main(["evaluate", "findings", "--data", "/nowhere"]) == 1
+    assert caplog.messages == [line]
+
+
+def test_training_that_is_stopped_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop(*_: object) -> None:
+        raise Stopped("stopped in epoch 1 of 2")
+
+    monkeypatch.setattr(recipes, "make_findings", stop)
+    recipe = next(iter(recipes.FINDINGS_RECIPES))
+    assert main(["train", "findings", "--data", str(tmp_path), "--recipe", recipe, "--out", str(tmp_path)]) == 1
+    assert caplog.messages == ["Stopped."]
+
+
+def test_the_help_says_which_picture_the_masks_lie_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["read", "--help"])
+    assert " ".join(capsys.readouterr().out.split()).count("of the upright picture, as displayed") == 2
+
+
+def test_a_full_disk_is_one_line_and_no_traceback() -> None:
+    command = [sys.executable, "-m", "lung_models", "models", "list"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "Writing the results: No space left on device.\n")
 
 
 def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
