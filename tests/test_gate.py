@@ -80,13 +80,17 @@ def test_a_picture_of_the_wrong_size(height: int, width: int, words: str) -> Non
     assert reason is not None and words in reason
 
 
-def test_a_mirrored_radiograph_carries_a_flag(reader: Reader, shared_data: Path) -> None:
+def test_a_mirrored_radiograph_is_read_and_carries_a_flag(reader: Reader, shared_data: Path) -> None:
     """The sample's large masses hide its asymmetry; a radiograph with outlines serves instead."""
     path = sorted((shared_data / "segmentation" / "images").glob("jsrt_*.jpg"))[0]
     pixels = decode(path.read_bytes(), path.name).pixels
     straight, mirrored = read_pixels(reader, pixels), read_pixels(reader, pixels[:, ::-1])
     assert straight.anatomy is not None and gate.MIRRORED not in straight.anatomy.flags
-    assert mirrored.anatomy is None or any("irrored" in flag for flag in mirrored.anatomy.flags)
+    assert mirrored.anatomy is not None and gate.MIRRORED in mirrored.anatomy.flags
+
+
+def test_a_stated_lateral_view_is_refused(reader: Reader, chest: np.ndarray) -> None:
+    assert_refused(reader.read(Radiograph(chest.copy(), "lateral", "dicom", view="lateral")), "lateral view")
 
 
 def test_radiographs_of_every_source_are_accepted(reader: Reader, shared_data: Path) -> None:

@@ -1,7 +1,8 @@
 """The pipeline on real radiographs with the shipped models."""
 
 import gc
-from dataclasses import FrozenInstanceError
+import shutil
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 
 from lung_models.decode import decode
 from lung_models.findings import KEYS
+from lung_models.networks import OrganNet
+from lung_models.radiograph import Refusal
 from lung_models.reader import Reader
 from lung_models.reading import Reading
+from lung_models.weights import DEFAULT_ROOT, NoWeights, WeightStore
 from tests.conftest import sample_file
 
 READINGS = 100
@@ -87,3 +91,25 @@ def test_the_baseline_reads_like_any_other_version(version: str, chest_file: Pat
     assert reading.accepted and reading.models["findings"].version == version
     assert reading.models["findings"].architecture == "SevenLayerCNN"
     assert len(reading.findings) == 6
+
+
+def test_a_head_is_not_used_with_another_organ_model(tmp_path: Path) -> None:
+    """Its probabilities rest on that model's geometry; with another they would shift unnoticed."""
+    shutil.copytree(DEFAULT_ROOT, tmp_path / "weights")
+    store = WeightStore(tmp_path / "weights")
+    card = {key: value for key, value in store.card("organs").data.items() if key not in ("version", "sha256")}
+    other = store.save("organs", "another", OrganNet(), card)
+    store.activate("organs", other.version)
+    with pytest.raises(NoWeights, match="calibrated with another organ model"):
+        Reader.load(store.root, device="cpu")
+
+
+def test_an_output_that_is_not_a_number_gives_no_score(reader: Reader, chest_file: Path) -> None:
+    class Overflowed:
+        device = "a processor that overflows"
+
+        def run(self, images: np.ndarray) -> tuple[np.ndarray, ...]:
+            return tuple(np.full_like(output, np.nan) for output in reader.findings_net.run(images))
+
+    with pytest.raises(Refusal, match="not a number"):
+        replace(reader, findings_net=Overflowed()).read(decode(chest_file.read_bytes(), "chest"))

@@ -69,6 +69,19 @@ def test_conversion_is_kept_and_gives_the_same(tmp_path: Path) -> None:
     np.testing.assert_array_equal(fresh[0], kept[0])
 
 
+@pytest.mark.parametrize("suffix", [".xml", ".bin", ".sha256"])
+def test_a_damaged_conversion_is_made_anew(tmp_path: Path, suffix: str) -> None:
+    store = WeightStore()
+    card = store.card("findings")
+    cache = tmp_path / "network.xml"
+    image = np.random.default_rng(0).random((1, 1, card.input_size, card.input_size), np.float32)
+    fresh = OpenVinoRuntime(store.load(card), card.input_size, cache).run(image)
+    content = bytearray(cache.with_suffix(suffix).read_bytes())
+    content[len(content) // 2] ^= 1
+    cache.with_suffix(suffix).write_bytes(content)
+    np.testing.assert_array_equal(OpenVinoRuntime(store.load(card), card.input_size, cache).run(image)[0], fresh[0])
+
+
 def test_a_place_that_cannot_be_written_does_not_stop_reading(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     store = WeightStore()

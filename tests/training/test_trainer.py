@@ -65,6 +65,21 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
     assert steps[0].epoch == 0
 
 
+def test_a_checkpoint_of_other_data_is_not_resumed(tmp_path: Path) -> None:
+    network, data = problem()
+    fit(network, data, squared, SETTINGS, tmp_path, fingerprint="one set")
+    steps: list[Step] = []
+    network, data = problem()
+    fit(network, data, squared, SETTINGS, tmp_path, fingerprint="another set", callbacks=[steps.append])
+    assert steps[0].epoch == 0
+
+
+def test_less_than_a_batch_is_refused(tmp_path: Path) -> None:
+    network, _ = problem()
+    with pytest.raises(ValueError, match="Too few images"):
+        fit(network, TensorDataset(torch.zeros(3, 4), torch.zeros(3, 1)), squared, SETTINGS, tmp_path)
+
+
 def test_only_the_last_checkpoint_is_kept(tmp_path: Path) -> None:
     network, data = problem()
     fit(network, data, squared, SETTINGS, tmp_path)
