@@ -100,7 +100,7 @@ def test_several_files_are_stepped_through_and_removed(reading_page: Page, chest
     page.keyboard.press("PageDown")
     expect(page.locator(".corner.top-left")).to_contain_text(leg_file.name)
     page.keyboard.press("PageUp")
-    expect(page.locator(".corner.top-left")).to_contain_text(chest_file.name)  # Streamlit merges presses not yet acted on
+    expect(page.locator(".corner.top-left")).to_contain_text(chest_file.name)  # else Streamlit merges the presses
     page.keyboard.press("PageUp")
     expect(page.locator(".corner.top-left")).to_contain_text("Sample")
     page.get_by_role("button", name=f"Remove {leg_file.name}").click()
