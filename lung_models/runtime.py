@@ -17,6 +17,8 @@ from torch import nn
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 import openvino  # noqa: E402
 
+ACCELERATOR = "cuda"  # torch's name of the device used where there is one
+ACCELERATOR_PRECISION = torch.float16  # of its arithmetic
 CONVERSION = 1  # to be raised when a network's outputs change, so that older conversions are not used
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -111,7 +113,7 @@ def start(network: nn.Module, side: int, sha256: str, device: Device = "auto") -
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("There is no CUDA device on this machine: use --device auto or cpu.")
     if device != "cpu" and torch.cuda.is_available():
-        return TorchRuntime(network, torch.device("cuda"), torch.float16)
+        return TorchRuntime(network, torch.device(ACCELERATOR), ACCELERATOR_PRECISION)
     kind = f"{type(network).__name__}-{CONVERSION}-{sha256[:16]}-{side}"
     name = f"{kind}-openvino-{openvino.__version__.split('-')[0]}.xml"
     return OpenVinoRuntime(network, side, cache_folder() / name)
