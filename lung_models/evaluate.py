@@ -109,7 +109,9 @@ class Predictions:
         """A statistic of rows with its interval: patients are drawn with replacement, all their images together."""
         rows = np.arange(len(self.patients))
         low, high = bootstrap(statistic, self.patients)
-        return Figure(name, group, statistic(rows), low, high, count, "", self.protocol)
+        value = statistic(rows)
+        # A calibration error grows in resamples; its interval is widened to hold the figure itself.
+        return Figure(name, group, value, min(low, value), max(high, value), count, "", self.protocol)
 
 
 def cross_validated(data: LabelledFeatures) -> Predictions:

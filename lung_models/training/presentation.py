@@ -113,5 +113,7 @@ def _third(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _pooled(network: OrganNet, pictures: np.ndarray, batch_size: int = 16) -> np.ndarray:
     """Pooled features of pictures, float32 (n, side, side): float32 (n, channels)."""
     batches = [pictures[start : start + batch_size, None] for start in range(0, len(pictures), batch_size)]
-    tensors = [torch.from_numpy(np.ascontiguousarray(batch)).float() for batch in batches]
+    tensors = [
+        torch.from_numpy(np.ascontiguousarray(batch)).float().to(memory_format=torch.channels_last) for batch in batches
+    ]
     return np.concatenate([network.pooled_features(tensor).numpy() for tensor in tensors])
