@@ -28,7 +28,7 @@ def page() -> None:
 
 
 def draw_versions() -> None:
-    """For each network its versions, the newest first, the active one open."""
+    """For each network its versions: the active one first and open, then the newest."""
     st.title("Models")
     st.write(
         "A version is never changed once it is written. The active one of each network reads; its name and the first "
@@ -46,7 +46,7 @@ def draw_versions() -> None:
         active = active_version(store, network)
         for version in unreadable:
             st.error(damage_line(version, active=version == active))
-        for card in cards:
+        for card in sorted(cards, key=lambda card: card.version != active):
             draw_card(card, active=card.version == active)
 
 

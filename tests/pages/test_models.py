@@ -76,6 +76,7 @@ def write(root: Path, version: str, card: str) -> None:
 def all_text(page: AppTest) -> str:
     """Everything to be read on the page, without the backslashes that keep Markdown from it."""
     parts = [one.value for kind in (page.markdown, page.code, page.subheader, page.caption) for one in kind]
+    parts += [one.label for one in page.expander]
     for table in page.table:
         parts += [*map(str, table.value.columns), *(str(cell) for row in table.value.to_numpy() for cell in row)]
     return " ".join(" ".join(parts).replace("\\", "").split())
