@@ -85,13 +85,13 @@ def all_text(page: AppTest) -> str:
 def test_every_version_is_shown_and_the_active_one_is_marked_and_open(show: Show, root: Path) -> None:
     page = show(root)
     assert not page.exception
-    assert [(one.label, one.proto.expanded) for one in page.expander] == [("two", False), ("one **(active)**", True)]
+    assert [(one.label, one.proto.expanded) for one in page.expander] == [("one **(active)**", True), ("two", False)]
     assert "no version on disk" in page.warning[0].value
     assert NOTICE in page.get("html")[0].proto.body
 
 
 def test_figures_come_with_interval_and_number_of_cases(show: Show, root: Path) -> None:
-    figures = show(root).expander[1].table[1].value
+    figures = show(root).expander[0].table[1].value
     assert list(figures["95 % interval"]) == ["0\\.790 to 0\\.830", "not given"]
     assert list(figures["n"]) == ["321", "5"]
 
@@ -123,7 +123,7 @@ def test_a_damaged_card_is_one_line_and_the_others_are_shown(show: Show, root: P
     page = show(root)
     assert not page.exception
     assert [one.value.startswith("broken: its card") for one in page.error] == [True]
-    assert [one.label for one in page.expander] == ["two", "one **(active)**"]
+    assert [one.label for one in page.expander] == ["one **(active)**", "two"]
     assert len(page.table) == 2 * len(page.expander[0].table)
 
 
