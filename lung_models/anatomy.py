@@ -15,6 +15,7 @@ OUTLINE_TOLERANCE = 0.1  # grid pixels; how far a simplified outline may lie fro
 SMALLEST_ORGAN = 0.004  # of the radiograph's area; anything smaller is not called an organ
 EDGE_SHARE = 0.02  # of an edge of the picture that an organ must touch before it counts as cut off
 ASYMMETRY = 2.0  # ratio of the lungs' areas from which they count as very different
+HEART_ON_THE_RIGHT = "The heart lies to the patient's right: a mirrored picture, a shift or dextrocardia."
 LOW_CONTRAST = 0.12  # range between the 5th and the 95th percentile, of full scale, below which contrast is low
 GEOMETRY = (
     "cardiothoracic ratio",
@@ -149,7 +150,7 @@ def _flags(masks: np.ndarray, radiograph: Radiograph) -> tuple[str, ...]:
         smaller = "right" if areas[0] < areas[1] else "left"
         flags.append(f"The {smaller} lung is outlined at less than half the area of the other.")
     if areas[2] > 0 and min(areas[:2]) > 0 and _heart_on_the_right(masks):
-        flags.append("The heart lies to the patient's right: a mirrored picture, a shift or dextrocardia.")
+        flags.append(HEART_ON_THE_RIGHT)
     low, high = np.percentile(radiograph.pixels[:: max(1, radiograph.height // 512)], (5, 95))
     if high - low < LOW_CONTRAST:
         flags.append("Low contrast: the grey levels span a small part of the range.")

@@ -11,7 +11,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from lung_models.findings import BY_KEY
+from lung_models.findings import ABNORMAL, BY_KEY
 from lung_models.radiograph import Radiograph, Refusal
 from lung_models.reading import Reading
 
@@ -38,7 +38,7 @@ class OpenStudy:
         data: The file's content.
         sample: Whether it is one of the samples that ship with the app.
         state: ``waiting`` until read; ``refused`` when there is a picture but no score; ``unreadable`` without picture.
-        outcome: One line for the worklist: the most likely finding, or the reason of a refusal.
+        outcome: One line for the worklist: what is called, or the reason of a refusal.
         thumbnail: uint8 (height, width), 255 is white; None until decoded.
         decode_milliseconds: How long decoding took.
         radiograph: The decoded picture while it is kept.
@@ -183,10 +183,18 @@ def without_score(radiograph: Radiograph, reason: str) -> Reading:
 
 
 def _outcome(reading: Reading) -> str:
-    """The most likely finding with its probability, or the reason of a refusal."""
-    if reading.primary is None:
+    """One line for the worklist: what is called present, else what is uncertain; or the reason of a refusal.
+
+    No Finding is named only where no other finding is: it must never hide one.
+    """
+    if not reading.accepted:
         return reading.reason or "Not read"
-    return f"{reading.finding(reading.primary).probability:.0%} {BY_KEY[reading.primary].name}"
+    for call, lead in (("present", ""), ("uncertain", "Uncertain: ")):
+        called = [one for one in reading.findings if one.call == call]
+        abnormal = [one for one in called if BY_KEY[one.key] in ABNORMAL]
+        if named := abnormal or called:
+            return lead + ", ".join(f"{BY_KEY[one.key].name} {one.probability:.0%}" for one in named)
+    return "No finding reaches its band"
 
 
 def _failed(verb: str, failure: Exception) -> str:

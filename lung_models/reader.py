@@ -107,7 +107,8 @@ class Reader:
         if reason := gate.refuse(presentation, outlined, float(self.organs_card.data["gate"]["distance_limit"])):
             return self._without_score(radiograph, reason, clock)
         if presentation.is_mirrored:
-            outlined = replace(outlined, flags=(*outlined.flags, gate.MIRRORED))
+            others = (flag for flag in outlined.flags if flag != organs.HEART_ON_THE_RIGHT)  # it says less of the same
+            outlined = replace(outlined, flags=(*others, gate.MIRRORED))
         findings = self._score(radiograph, outlined)
         clock.lap("findings")
         return Reading(

@@ -1,12 +1,14 @@
 import threading
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
 import pytest
 
+from lung_models.findings import KEYS
 from lung_models.opened import KEPT_READINGS, OpenStudies, decode_study, read_study, without_score
 from lung_models.radiograph import Radiograph, Refusal
-from lung_models.reading import Reading
+from lung_models.reading import FindingReading, Reading
 
 PATIENT = "DOE^JOHN"
 
@@ -181,3 +183,33 @@ def test_only_what_failed_for_a_passing_cause_is_tried_again() -> None:
     assert [study.state for study in studies.studies] == ["waiting", "waiting", "refused", "unreadable"]
     read_study(studies.studies[0], decode, read)
     assert studies.studies[0].outcome == "Not a chest." and not studies.studies[0].may_retry
+
+
+def called(**calls: str) -> Reading:
+    """A reading with these calls, each at 30 %, and all else absent."""
+    no_heat = np.zeros((2, 2), np.float32)
+    findings = tuple(
+        FindingReading(
+            key, 0.3 if key in calls else 0.01, 0.2, (0.1, 0.3), calls.get(key, "absent"), no_heat, None, None
+        )
+        for key in KEYS
+    )
+    return replace(
+        without_score(decode(b"a", "a"), ""), accepted=True, reason=None, primary="no_finding", findings=findings
+    )
+
+
+@pytest.mark.parametrize(
+    "calls, outcome",
+    [
+        ({"edema": "present", "no_finding": "present"}, "Edema 30%"),
+        ({"edema": "present", "atelectasis": "uncertain"}, "Edema 30%"),
+        ({"atelectasis": "uncertain", "no_finding": "uncertain"}, "Uncertain: Atelectasis 30%"),
+        ({"no_finding": "present"}, "No Finding 30%"),
+        ({}, "No finding reaches its band"),
+    ],
+)
+def test_the_worklist_never_hides_a_finding_behind_no_finding(calls: dict[str, str], outcome: str) -> None:
+    study = opened(b"a").studies[0]
+    read_study(study, decode, lambda radiograph, milliseconds: called(**calls))
+    assert study.outcome == outcome

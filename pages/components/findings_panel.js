@@ -25,7 +25,9 @@ class Panel {
     this.one(".hint").hidden = content.rows.length === 0;
     this.one(".hint").textContent =
       "Choose a finding, or press 1 to 6, for its heat map. The bar is the calibrated probability, " +
-      "the white tick its operating point, the hatched part the uncertain band.";
+      "the white tick its operating point, the hatched part the uncertain band. A rare finding has a low operating " +
+      "point, so it is called present at a low probability. Heat maps are coarse and outline no lesion. Only these " +
+      "six are looked for: no pneumothorax, nodule, fracture or tube.";
     this.list("warnings", content.warnings);
     this.list("flags", content.flags);
     this.figures("measurements", content.measurements);
@@ -45,7 +47,7 @@ class Panel {
     const head = element("span", "head");
     head.append(element("span", "name", row.name));
     if (row.primary) head.append(element("span", "primary", "most likely"));
-    const call = element("span", `call ${row.call}`);
+    const call = element("span", `call ${row.call}${row.abnormal ? "" : " normal"}`);
     call.append(element("i"), row.call);
     head.append(element("span", "figure", percent), call);
     button.append(head, meter(row), element("span", "heat", row.heat));

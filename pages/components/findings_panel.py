@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from lung_models.findings import BY_KEY
+from lung_models.findings import ABNORMAL, BY_KEY
 from lung_models.radiograph import Spacing
 from lung_models.reading import Anatomy, FindingReading, Reading, Width
 from pages.components.viewer import length_text
@@ -63,6 +63,7 @@ def _row(one: FindingReading, reading: Reading) -> dict[str, Any]:
         "low": low,
         "high": high,
         "call": one.call,
+        "abnormal": finding in ABNORMAL,
         "primary": one.key == reading.primary,
         "tip": tip,
         "heat": _heat_text(one),
