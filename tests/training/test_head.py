@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lung_models import figures
-from lung_models.evaluate import cross_validated, findings_figures
+from lung_models.evaluate.findings import cross_validated, findings_figures
 from lung_models.findings import KEYS
 from lung_models.training.head import LabelledFeatures, fit_head, folds, operating_points
 

@@ -1,19 +1,16 @@
-"""Figures, each with its n and its 95 % interval.
+"""Figures of a classifier, and the protocol behind them.
 
-Protocol for findings. The head, its calibration and its operating points are fitted to radiologists' labels of ``val``,
+The head, its calibration and its operating points are fitted to radiologists' labels of ``val``,
 so that they can't be scored on the same patients. Patients are dealt into five folds; for each fold all three are
 fitted anew on the other four (with the cross-validations over patients inside, see :mod:`lung_models.training.head`)
 and applied to it. Figures are computed on the pooled predictions of the five. The network below the head never saw
 ``val``; how strongly head and stack are regularised was chosen on it. On any other labelled set the version's own
 head, calibration and operating points are scored as they are. Intervals are percentiles of a bootstrap that draws
 patients, not images.
-
-Protocol for organs. The fifth of every source that training left out, on a grid of 512 x 512 over the radiograph.
 """
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,45 +21,22 @@ from torchmetrics.functional.classification import binary_calibration_error
 from lung_models import anatomy as organs
 from lung_models.calibration import Calibration
 from lung_models.decode import decode
-from lung_models.figures import Figure, Statistic, bootstrap, of_values
+from lung_models.figures import Figure, Statistic, bootstrap
 from lung_models.findings import ABNORMAL, FINDINGS, KEYS
-from lung_models.reading import ORGANS
 from lung_models.training.findings import pooled_features
 from lung_models.training.head import LabelledFeatures, fit_head, folds
 from lung_models.training.labelled_set import (
     FindingsSet,
-    OrgansSet,
     Progress,
-    fingerprint,
-    load_findings,
-    load_organs,
     read_images,
-    read_masks,
     silent,
 )
 from lung_models.training.organs import organ_probabilities
-from lung_models.weights import Card, WeightStore
 
 CALIBRATION_BINS = 10  # of equal width, of the expected calibration error (Guo et al. 2017)
 OUTER_SEED = 17  # of the folds that score, other than those inside a fit
 CROSS_VALIDATED = "5-fold cross-validation over patients of val"
 AS_SHIPPED = "as shipped, on patients of another set"
-HELD_OUT = "held-out fifth of each source"
-
-
-def evaluate_version(store: WeightStore, card: Card, data: Path, progress: Progress = silent) -> list[Figure]:
-    """All figures of a version on labelled radiographs in the layout of shared/data."""
-    network = store.load(card)
-    if card.network == "organs":
-        outlined = load_organs(data)
-        return organs_figures(network, card.input_size, outlined.subset(outlined.held_out()), progress)
-    organs_card = store.card("organs", card.data["geometry"]["organs_version"])
-    organ_net = store.load(organs_card)
-    labelled = load_findings(data, "val")
-    features = frozen_features(network, card.input_size, organ_net, organs_card.input_size, labelled, progress)
-    if fingerprint(labelled.paths, labelled.labels) == card.data["head_fitted_on"]["fingerprint"]:
-        return findings_figures(cross_validated(features))
-    return findings_figures(as_shipped(network, Calibration.from_json(card.data["calibration"]), features))
 
 
 def frozen_features(
@@ -215,50 +189,3 @@ def _calibration(said: Predictions) -> list[Figure]:
         said.figure("Expected calibration error", finding.name, partial(error, column=c), len(said.known(every, c)))
         for c, finding in enumerate(FINDINGS)
     ]
-
-
-def organs_figures(network: nn.Module, size: int, labelled: OrgansSet, progress: Progress = silent) -> list[Figure]:
-    """Dice of each organ and the error of the cardiothoracic ratio, by source."""
-    masks = organ_probabilities(network, read_images(labelled.paths, size, progress))
-    dice: dict[tuple[str, str], list[float]] = {}
-    errors: dict[str, list[float]] = {}
-    for index, path in enumerate(labelled.paths):
-        source = str(labelled.source[index])
-        radiograph = decode(path.read_bytes(), path.name)
-        drawn, known = read_masks(labelled.masks[index : index + 1], organs.MEASURING_SIDE)
-        measured = organs.measure(masks[index].astype(np.float32), radiograph)
-        found = measured.organ_probability >= 0.5
-        for channel, organ in enumerate(ORGANS):
-            if known[0, channel]:
-                score = overlap(found[channel], drawn[0, channel] > 0)
-                dice.setdefault((organ, source), []).append(score)
-        lungs = overlap(found[:2].max(axis=0), drawn[0, :2].max(axis=0) > 0)
-        dice.setdefault(("lungs", source), []).append(lungs)
-        if known.all():
-            by_hand = organs.measure(drawn[0].astype(np.float32), radiograph).cardiothoracic_ratio
-            if by_hand is not None:
-                # A ratio that was not measured counts as the worst error there can be, not as no error.
-                ratio = measured.cardiothoracic_ratio
-                errors.setdefault(source, []).append(1.0 if ratio is None else abs(ratio - by_hand))
-    figures = [_mean("Dice", f"{organ}, {source}", scores) for (organ, source), scores in sorted(dice.items())]
-    for organ in ("lungs", *ORGANS):
-        if every := [score for (name, _), scores in dice.items() if name == organ for score in scores]:
-            figures.append(_mean("Dice", f"{organ}, all sources", every))
-            figures.append(_quantile("Dice, 5th percentile", f"{organ}, all sources", every, 0.05))
-    for source, values in sorted(errors.items()):
-        figures.append(_mean("Cardiothoracic ratio, mean absolute error", source, values))
-    return figures
-
-
-def overlap(found: np.ndarray, drawn: np.ndarray) -> float:
-    """Dice coefficient of two masks, 0..1; two empty masks agree perfectly."""
-    total = int(found.sum()) + int(drawn.sum())
-    return 2.0 * int((found & drawn).sum()) / total if total else 1.0
-
-
-def _mean(name: str, group: str, values: list[float]) -> Figure:
-    return of_values(name, group, np.array(values), lambda drawn: float(np.mean(drawn)), HELD_OUT)
-
-
-def _quantile(name: str, group: str, values: list[float], quantile: float) -> Figure:
-    return of_values(name, group, np.array(values), lambda drawn: float(np.quantile(drawn, quantile)), HELD_OUT)
