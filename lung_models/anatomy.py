@@ -6,6 +6,7 @@ import contourpy
 import cv2
 import numpy as np
 
+from lung_models.preprocess import WHOLE, Frame
 from lung_models.radiograph import Radiograph
 from lung_models.reading import ORGANS, Anatomy, Width
 
@@ -17,6 +18,7 @@ EDGE_SHARE = 0.02  # of an edge of the picture that an organ must touch before i
 ASYMMETRY = 2.0  # ratio of the lungs' areas from which they count as very different
 HEART_ON_THE_RIGHT = "The heart lies to the patient's right: a mirrored picture, a shift or dextrocardia."
 LOW_CONTRAST = 0.12  # range between the 5th and the 95th percentile, of full scale, below which contrast is low
+FRAME_MARGIN = 0.05  # of the organs' width and height, added on every side of the frame that a classifier looks at
 GEOMETRY = (
     "cardiothoracic ratio",
     "right lung fraction",
@@ -71,6 +73,23 @@ def geometry(anatomy: Anatomy) -> np.ndarray:
     ratio = np.nan if anatomy.cardiothoracic_ratio is None else anatomy.cardiothoracic_ratio
     balance = np.log((right + 1e-3) / (left + 1e-3))
     return np.array([ratio, right, left, anatomy.heart_fraction, balance, tall], np.float32)
+
+
+def frame(anatomy: Anatomy) -> Frame:
+    """The lungs and the heart with a margin: what a classifier looks at; the whole picture where none were found."""
+    organs: np.ndarray = (anatomy.organ_probability >= 0.5).max(axis=0)
+    rows, columns = np.flatnonzero(organs.any(axis=1)), np.flatnonzero(organs.any(axis=0))
+    if not rows.size:
+        return WHOLE
+    height, width = organs.shape
+    top, bottom, left, right = rows[0] / height, (rows[-1] + 1) / height, columns[0] / width, (columns[-1] + 1) / width
+    beyond, beside = FRAME_MARGIN * (bottom - top), FRAME_MARGIN * (right - left)
+    return Frame(
+        float(max(0.0, left - beside)),
+        float(max(0.0, top - beyond)),
+        float(min(1.0, right + beside)),
+        float(min(1.0, bottom + beyond)),
+    )
 
 
 def keep_organ(probability: np.ndarray) -> np.ndarray:

@@ -7,10 +7,15 @@ with the negative part cut off, up to a positive factor: no backward pass is nee
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
+
+from lung_models.preprocess import WHOLE, Frame
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+PLACED_SIDE = 128  # cells; grid over the whole picture on which the heat of a frame is placed
 
 
 def closed_form(features: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -37,6 +42,24 @@ def on_fixed_scale(heat: np.ndarray, full_scale: float) -> np.ndarray:
         full_scale: The value shown as 1, chosen once for a version and kept on its card.
     """
     return np.clip(heat / full_scale, 0.0, 1.0).astype(np.float32)
+
+
+def placed(heat: np.ndarray, frame: Frame) -> np.ndarray:
+    """Put the heat of a frame back into the whole picture, bilinear inside the frame and none outside it.
+
+    Args:
+        heat: float32 (h, w), on the network's grid over the frame.
+        frame: What the network looked at.
+
+    Returns:
+        float32, over the whole picture: as given when the frame is the whole, else ``PLACED_SIDE`` squared.
+    """
+    if frame == WHOLE:
+        return heat
+    left, top, right, bottom = (round(PLACED_SIDE * at) for at in (frame.left, frame.top, frame.right, frame.bottom))
+    whole = np.zeros((PLACED_SIDE, PLACED_SIDE), np.float32)
+    whole[top:bottom, left:right] = cv2.resize(heat, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+    return whole
 
 
 def share_inside(heat: np.ndarray, mask: np.ndarray) -> float | None:

@@ -4,6 +4,7 @@ The two classifiers end in global average pooling and one linear layer, so that 
 feature map (see :mod:`lung_models.heatmap`), and return that feature map beside the logits.
 """
 
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import segmentation_models_pytorch as smp
@@ -112,6 +113,9 @@ class OrganNet(nn.Module):
     A second, small output serves the gate (see :mod:`lung_models.gate`): from the encoder's deepest features, pooled,
     how the picture is oriented and how far it lies from the chest radiographs that the network was trained on.
 
+    Args:
+        decoder_channels: Channels of the decoder's five stages, from the coarsest on.
+
     Shapes:
         images: (batch, 1, side, side), 0..1; side a multiple of 32.
         returns: mask logits (batch, 3, side, side), logits of ``PRESENTATIONS`` (batch, 7), and the distance to
@@ -126,12 +130,12 @@ class OrganNet(nn.Module):
     typical: Tensor
     whitening: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, decoder_channels: Sequence[int] = ORGAN_DECODER_CHANNELS) -> None:
         super().__init__()
         self.unet = smp.Unet(
             encoder_name="timm-tf_efficientnet_lite0",
             encoder_weights=None,
-            decoder_channels=ORGAN_DECODER_CHANNELS,
+            decoder_channels=tuple(decoder_channels),
             classes=ORGAN_COUNT,
         )
         width = self.unet.encoder.out_channels[-1]

@@ -3,7 +3,12 @@
 Exposure and window differ wildly between hospitals, so the grey scale is standardised per image before anything is
 learnt from it: a linear stretch between two percentiles, then the power that brings the median to one half. Both are
 monotone, and together they undo any linear window and any gamma that left the anatomy unclipped.
+
+A network looks at the whole picture, or at a frame of it: classifiers look at the chest as OrganNet outlined it, so
+that collimation, markers and the hospital's way of placing the chest on the film matter less.
 """
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,8 +20,27 @@ POWER_RANGE = (0.3, 8.0)  # of the power; radiographs seen so far need 0.5 to 7.
 WORKING_SIDE = 512  # pixels; intensities are measured on a copy no larger than this
 
 
-def network_input(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Resize to a square and standardise the grey scale.
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle of a picture, in shares of its width (left, right) and height (top, bottom): 0..1, not empty."""
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+
+    def of(self, pixels: np.ndarray) -> np.ndarray:
+        """The part of a picture (height, width) inside, on whole pixels; at least one of them."""
+        height, width = pixels.shape
+        top, left = min(round(self.top * height), height - 1), min(round(self.left * width), width - 1)
+        return pixels[top : max(top + 1, round(self.bottom * height)), left : max(left + 1, round(self.right * width))]
+
+
+WHOLE = Frame()
+
+
+def network_input(pixels: np.ndarray, size: int, frame: Frame = WHOLE) -> np.ndarray:
+    """Cut the frame out, resize it to a square and standardise its grey scale.
 
     The aspect ratio is not kept: most of the training radiographs were published as squares, and every quantity
     derived from the network's output (the cardiothoracic ratio, the fractions of the image) is independent of it.
@@ -24,10 +48,12 @@ def network_input(pixels: np.ndarray, size: int) -> np.ndarray:
     Args:
         pixels: float32 (height, width), 0..1, 1 is white.
         size: Side of the square the network takes, in pixels.
+        frame: What part of the picture the network looks at.
 
     Returns:
         float32 (1, size, size), 0..1.
     """
+    pixels = frame.of(pixels)
     height, width = pixels.shape
     scale = WORKING_SIDE / max(height, width)
     if scale < 1:

@@ -18,7 +18,7 @@ from lung_models import anatomy as organs
 from lung_models import gate, heatmap, runtime
 from lung_models.calibration import Calibration
 from lung_models.findings import KEYS
-from lung_models.preprocess import network_input
+from lung_models.preprocess import WHOLE, network_input
 from lung_models.radiograph import Radiograph, Refusal
 from lung_models.reading import Anatomy, FindingReading, ModelStamp, Reading
 from lung_models.weights import DEFAULT_ROOT, Card, NoWeights, WeightStore
@@ -134,7 +134,8 @@ class Reader:
 
     def _score(self, radiograph: Radiograph, outlined: Anatomy) -> tuple[FindingReading, ...]:
         """The six findings with their heat maps, from one forward pass."""
-        image = network_input(radiograph.pixels, self.findings_card.input_size)
+        frame = organs.frame(outlined) if self.findings_card.looks_at_organs else WHOLE
+        image = network_input(radiograph.pixels, self.findings_card.input_size, frame)
         logits, features = self.findings_net.run(image[np.newaxis])
         probabilities = self.calibration.probabilities(logits, organs.geometry(outlined)[np.newaxis])[0]
         if not np.isfinite(probabilities).all():
@@ -143,7 +144,7 @@ class Reader:
         heat = heatmap.on_fixed_scale(heat, float(self.findings_card.data["heat_scale"]))
         right, left, heart = outlined.organ_probability >= 0.5
         return tuple(
-            self._finding(key, float(probability), one, right | left, heart)
+            self._finding(key, float(probability), heatmap.placed(one, frame), right | left, heart)
             for key, probability, one in zip(KEYS, probabilities, heat, strict=True)
         )
 

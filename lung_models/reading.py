@@ -42,8 +42,7 @@ class FindingReading:
         threshold: Operating point of this version, 0..1.
         band: The uncertain band around it, (low, high), 0..1.
         call: ``present`` above the band, ``absent`` below it, else ``uncertain``.
-        heat: float32 (h, w), 0..1: Grad-CAM on the fixed scale of the version, on the network's own grid, which covers
-            the whole radiograph.
+        heat: float32 (h, w), 0..1: Grad-CAM on the fixed scale of the version, on a grid over the whole radiograph.
         heat_in_lungs: Share of the heat that lies inside the two lungs, 0..1; None where there is no heat.
         heat_in_heart: The same for the heart.
     """

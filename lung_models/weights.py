@@ -52,6 +52,11 @@ class Card:
         """Side of the square that the network takes, in pixels."""
         return int(self.data["input_size"])
 
+    @property
+    def looks_at_organs(self) -> bool:
+        """Whether a classifier looks at the frame around the organs (:func:`lung_models.anatomy.frame`) only."""
+        return self.data.get("framing", "whole") == "organs"
+
 
 class WeightStore:
     """The versions below a folder.
@@ -103,9 +108,9 @@ class WeightStore:
         if hashlib.sha256(content).hexdigest() != card.data["sha256"]:
             raise NoWeights(f"The weights of {card.version} are not the ones on its card: restore {path} or roll back.")
         try:
-            network = ARCHITECTURES[card.data["architecture"]]()
+            network = ARCHITECTURES[card.data["architecture"]](**card.data.get("options", {}))
             network.load_state_dict({name: value.float() for name, value in load_tensors(content).items()})
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, TypeError, RuntimeError) as error:
             raise NoWeights(f"The weights of {card.version} do not fit a network of this version of Lungs.") from error
         return network.eval()
 

@@ -19,7 +19,9 @@ def evaluate_version(store: WeightStore, card: Card, data: Path, progress: Progr
     organs_card = store.card("organs", card.data["geometry"]["organs_version"])
     organ_net = store.load(organs_card)
     labelled = load_findings(data, "val")
-    features = frozen_features(network, card.input_size, organ_net, organs_card.input_size, labelled, progress)
+    features = frozen_features(
+        network, card.input_size, organ_net, organs_card.input_size, labelled, progress, framed=card.looks_at_organs
+    )
     if fingerprint(labelled.paths, labelled.labels) == card.data["head_fitted_on"]["fingerprint"]:
         return findings_figures(cross_validated(features))
     return findings_figures(as_shipped(network, Calibration.from_json(card.data["calibration"]), features))

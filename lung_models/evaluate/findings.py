@@ -20,7 +20,6 @@ from torchmetrics.functional.classification import binary_calibration_error
 
 from lung_models import anatomy as organs
 from lung_models.calibration import Calibration
-from lung_models.decode import decode
 from lung_models.figures import Figure, Statistic, bootstrap
 from lung_models.findings import ABNORMAL, FINDINGS, KEYS
 from lung_models.training.findings import pooled_features
@@ -31,7 +30,7 @@ from lung_models.training.labelled_set import (
     read_images,
     silent,
 )
-from lung_models.training.organs import organ_probabilities
+from lung_models.training.organs import outline
 
 CALIBRATION_BINS = 10  # of equal width, of the expected calibration error (Guo et al. 2017)
 OUTER_SEED = 17  # of the folds that score, other than those inside a fit
@@ -46,15 +45,25 @@ def frozen_features(
     organ_size: int,
     labelled: FindingsSet,
     progress: Progress = silent,
+    *,
+    framed: bool,
 ) -> LabelledFeatures:
-    """What a head is fitted on: pooled features and geometry of labelled radiographs."""
-    pooled = pooled_features(classifier, read_images(labelled.paths, size, progress))
-    masks = organ_probabilities(organ_net, read_images(labelled.paths, organ_size, progress))
-    geometry = []
-    for path, mask in zip(labelled.paths, masks, strict=True):
-        measured = organs.measure(mask.astype(np.float32), decode(path.read_bytes(), path.name))
-        geometry.append(organs.geometry(measured))
-    return LabelledFeatures(pooled, np.stack(geometry), labelled.labels, labelled.patients)
+    """What a head is fitted on: pooled features and geometry of labelled radiographs.
+
+    Args:
+        classifier: In evaluation mode.
+        size: Side of its input, in pixels.
+        organ_net: In evaluation mode.
+        organ_size: Side of its input, in pixels.
+        labelled: The radiographs.
+        progress: Told of the radiographs done.
+        framed: Whether the classifier looks at the frame around the organs only.
+    """
+    anatomies = [anatomy for _, anatomy in outline(organ_net, organ_size, labelled.paths, progress)]
+    frames = [organs.frame(anatomy) for anatomy in anatomies] if framed else None
+    pooled = pooled_features(classifier, read_images(labelled.paths, size, progress, frames))
+    geometry = np.stack([organs.geometry(anatomy) for anatomy in anatomies])
+    return LabelledFeatures(pooled, geometry, labelled.labels, labelled.patients)
 
 
 @dataclass(frozen=True)

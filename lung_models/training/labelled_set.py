@@ -16,7 +16,7 @@ import pandas as pd
 
 from lung_models.decode import decode
 from lung_models.findings import KEYS
-from lung_models.preprocess import network_input
+from lung_models.preprocess import WHOLE, Frame, network_input
 from lung_models.reading import ORGANS
 
 AUXILIARY_LABELS = (
@@ -168,12 +168,23 @@ def load_organs(data: Path) -> OrgansSet:
     return OrgansSet(tuple(folder / file for file in table["file"]), masks, table["source"].to_numpy(str))
 
 
-def read_images(paths: Sequence[Path], size: int, progress: Progress = silent) -> np.ndarray:
-    """Decode and standardise images as the reader does: uint8 (n, 1, size, size), 255 is white."""
+def read_images(
+    paths: Sequence[Path], size: int, progress: Progress = silent, frames: Sequence[Frame] | None = None
+) -> np.ndarray:
+    """Decode and standardise images as the reader does: uint8 (n, 1, size, size), 255 is white.
+
+    Args:
+        paths: Image files, n of them.
+        size: Side of the network's input, in pixels.
+        progress: Told of the images done.
+        frames: What part of each to take; the whole by default.
+    """
     images = np.empty((len(paths), 1, size, size), np.uint8)
     for index, path in enumerate(paths):
         radiograph = decode(path.read_bytes(), path.name)
-        images[index] = np.rint(network_input(radiograph.pixels, size) * 255.0)
+        images[index] = np.rint(
+            network_input(radiograph.pixels, size, WHOLE if frames is None else frames[index]) * 255.0
+        )
         progress(index + 1, len(paths), "images read")
     return images
 

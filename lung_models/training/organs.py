@@ -1,6 +1,6 @@
 """Training OrganNet: outlines of the lungs and the heart, with unknown organs left out of the loss."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
+from lung_models import anatomy as organs
+from lung_models.decode import decode
 from lung_models.networks import OrganNet, load_imagenet
+from lung_models.preprocess import network_input
+from lung_models.radiograph import Radiograph
+from lung_models.reading import Anatomy
 from lung_models.training import augment
 from lung_models.training.labelled_set import OrgansSet, Progress, fingerprint, read_images, read_masks, silent
 from lung_models.training.trainer import Callback, Settings, fit
@@ -57,6 +62,7 @@ def organ_loss(network: nn.Module, batch: Any) -> Tensor:
 def train_organ_net(
     labelled: OrgansSet,
     size: int,
+    decoder_channels: Sequence[int],
     settings: Settings,
     checkpoint: Path,
     *,
@@ -66,19 +72,31 @@ def train_organ_net(
 ) -> nn.Module:
     """Train an OrganNet from ImageNet weights on a labelled set."""
     torch.manual_seed(settings.seed)
-    network = OrganNet()
+    network = OrganNet(decoder_channels)
     load_imagenet(network)
     data = OrganImages(labelled, size, progress)
+    task = f"{type(network).__name__} {size} {tuple(decoder_channels)}"
     return fit(
         network,
         data,
         organ_loss,
         settings,
         checkpoint,
-        fingerprint=f"{type(network).__name__} {size} {fingerprint(labelled.paths, data.known)}",
+        fingerprint=f"{task} {fingerprint(labelled.paths, data.known)}",
         callbacks=callbacks,
         should_stop=should_stop,
     )
+
+
+def outline(
+    network: nn.Module, size: int, paths: Sequence[Path], progress: Progress = silent
+) -> Iterator[tuple[Radiograph, Anatomy]]:
+    """Decode radiographs and measure their organs as the reader does, one after the other."""
+    for done, path in enumerate(paths, start=1):
+        radiograph = decode(path.read_bytes(), path.name)
+        image = np.rint(network_input(radiograph.pixels, size)[np.newaxis] * 255.0).astype(np.uint8)
+        yield radiograph, organs.measure(organ_probabilities(network, image)[0].astype(np.float32), radiograph)
+        progress(done, len(paths), "radiographs outlined")
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ from torch import nn
 from lung_models import evaluate, heatmap
 from lung_models.anatomy import GEOMETRY
 from lung_models.findings import KEYS
-from lung_models.networks import FindingsNet, OrganNet, SevenLayerCNN, load_imagenet
+from lung_models.networks import ORGAN_DECODER_CHANNELS, FindingsNet, OrganNet, SevenLayerCNN, load_imagenet
 from lung_models.training import cards
 from lung_models.training.findings import finer_subset, train_features
 from lung_models.training.head import FittedHead, fit_head
@@ -157,7 +157,9 @@ def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
     network = as_kept(_train_stages(recipe, run))
     size = recipe.stages[-1].size
     labelled = load_findings(run.data, "val")
-    data = evaluate.frozen_features(network, size, organ_net, organs_card.input_size, labelled, run.progress)
+    data = evaluate.frozen_features(
+        network, size, organ_net, organs_card.input_size, labelled, run.progress, framed=False
+    )
     figures = evaluate.findings_figures(evaluate.cross_validated(data))
     head = fit_head(data)
     final = recipe.network(len(KEYS))
@@ -196,6 +198,7 @@ def make_organs(recipe: OrgansRecipe, run: Run) -> Card:
     trained = train_organ_net(
         labelled.subset(~held_out),
         recipe.size,
+        ORGAN_DECODER_CHANNELS,
         recipe.settings,
         run.checkpoints / recipe.version,
         progress=run.progress,
