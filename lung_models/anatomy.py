@@ -75,15 +75,20 @@ def geometry(anatomy: Anatomy) -> np.ndarray:
     return np.array([ratio, right, left, anatomy.heart_fraction, balance, tall], np.float32)
 
 
-def frame(anatomy: Anatomy) -> Frame:
-    """The lungs and the heart with a margin: what a classifier looks at; the whole picture where none were found."""
+def frame(anatomy: Anatomy, margin: float = FRAME_MARGIN) -> Frame:
+    """The lungs and the heart with a margin: what a classifier looks at; the whole picture where none were found.
+
+    Args:
+        anatomy: The organs as outlined.
+        margin: Share of the organs' width and height added on every side.
+    """
     organs: np.ndarray = (anatomy.organ_probability >= 0.5).max(axis=0)
     rows, columns = np.flatnonzero(organs.any(axis=1)), np.flatnonzero(organs.any(axis=0))
     if not rows.size:
         return WHOLE
     height, width = organs.shape
     top, bottom, left, right = rows[0] / height, (rows[-1] + 1) / height, columns[0] / width, (columns[-1] + 1) / width
-    beyond, beside = FRAME_MARGIN * (bottom - top), FRAME_MARGIN * (right - left)
+    beyond, beside = margin * (bottom - top), margin * (right - left)
     return Frame(
         float(max(0.0, left - beside)),
         float(max(0.0, top - beyond)),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from lung_models.findings import ABNORMAL
+from lung_models.preprocess import Frame
 from lung_models.training import augment
 from lung_models.training.labelled_set import FindingsSet, Progress, fingerprint, prior_log_odds, read_images, silent
 from lung_models.training.trainer import Callback, Settings, fit
@@ -25,9 +26,12 @@ FINE_OTHERS = 1200  # radiographs of 128 px without any of the five, added to th
 class FindingsImages(Dataset):
     """Standardised images with targets and the prior log-odds of their stratum, augmented at every access."""
 
-    def __init__(self, labelled: FindingsSet, size: int, progress: Progress = silent) -> None:
-        self.images = read_images(labelled.paths, size, progress)
-        self.targets = np.concatenate([labelled.labels, labelled.auxiliary], axis=1)
+    def __init__(
+        self, labelled: FindingsSet, size: int, progress: Progress = silent, frames: Sequence[Frame] | None = None
+    ) -> None:
+        self.images = read_images(labelled.paths, size, progress, frames)
+        auxiliary = labelled.auxiliary if frames is None else np.hstack([labelled.auxiliary, labelled.reread])
+        self.targets = np.concatenate([labelled.labels, auxiliary], axis=1)
         self.priors = prior_log_odds(self.targets, labelled.stratum).astype(np.float32)
         self.transform = augment.for_findings(size)
 
@@ -59,12 +63,17 @@ def train_features(
     settings: Settings,
     checkpoint: Path,
     *,
+    frames: Sequence[Frame] | None = None,
     progress: Progress = silent,
     callbacks: Sequence[Callback] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> nn.Module:
-    """Train a classifier, in place, on a labelled set; returns its averaged copy."""
-    data = FindingsImages(labelled, size, progress)
+    """Train a classifier, in place, on a labelled set, whole pictures or frames; returns its averaged copy.
+
+    With frames it also learns what the RSNA challenge's radiologists said of the same radiographs: its outputs are the
+    findings, ``AUXILIARY_LABELS`` and ``REREAD_LABELS``.
+    """
+    data = FindingsImages(labelled, size, progress, frames)
     return fit(
         network,
         data,

@@ -31,6 +31,9 @@ AUXILIARY_LABELS = (
     "Hernia",
 )
 """The labels of NIH ChestX-ray14 that are not among the six: learnt beside them while training, then dropped."""
+REREAD_LABELS = ("Lung Opacity", "Normal")
+"""What the radiologists of the RSNA Pneumonia Detection Challenge (Shih et al. 2019) called some of these radiographs:
+learnt beside the others, then dropped."""
 HELD_OUT_SEED = 20180
 HELD_OUT_SHARE = 5  # one in so many images of each source is held out of organ training
 
@@ -50,6 +53,7 @@ class FindingsSet:
         paths: Image files, n of them.
         labels: float32 (n, 6), 1, 0 or NaN for unknown, in the order of the findings.
         auxiliary: float32 (n, 9), the same for ``AUXILIARY_LABELS``.
+        reread: float32 (n, 2), the same for ``REREAD_LABELS``.
         patients: str (n,), one identifier a patient.
         source: str (n,), the collection each image comes from.
         stratum: str (n,), view, source and stored size together: what a network could use as a shortcut.
@@ -59,6 +63,7 @@ class FindingsSet:
     paths: tuple[Path, ...]
     labels: np.ndarray
     auxiliary: np.ndarray
+    reread: np.ndarray
     patients: np.ndarray
     source: np.ndarray
     stratum: np.ndarray
@@ -74,6 +79,7 @@ class FindingsSet:
             tuple(self.paths[i] for i in positions),
             self.labels[positions],
             self.auxiliary[positions],
+            self.reread[positions],
             self.patients[positions],
             self.source[positions],
             self.stratum[positions],
@@ -135,11 +141,17 @@ def load_findings(data: Path, split: str) -> FindingsSet:
     auxiliary = np.full((len(table), len(AUXILIARY_LABELS)), np.nan, np.float32)
     for column, label in enumerate(AUXILIARY_LABELS):
         auxiliary[known, column] = [float(label in found) for found in mined[known]]
+    reread = np.full((len(table), len(REREAD_LABELS)), np.nan, np.float32)
+    if "rsna_read" in table:
+        read = table["rsna_read"].notna()
+        for column, label in enumerate(REREAD_LABELS):
+            reread[read, column] = table["rsna_read"][read] == label
     stratum = table["source"] + " " + table["view"].fillna("?") + " " + table["width"].astype(str)
     return FindingsSet(
         paths=tuple(folder / file for file in table["file"]),
         labels=table[list(KEYS)].to_numpy(np.float32),
         auxiliary=auxiliary,
+        reread=reread,
         patients=table["patient_id"].fillna(table["file"]).to_numpy(str),
         source=table["source"].to_numpy(str),
         stratum=stratum.to_numpy(str),
