@@ -4,13 +4,16 @@ Three independent looks, so that what deceives one meets the next: how OrganNet 
 far its features lie from those of chest radiographs, and whether two plausible lungs were outlined.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lung_models import anatomy as organs
 from lung_models.networks import PRESENTATIONS
+from lung_models.preprocess import network_input
 from lung_models.radiograph import Radiograph
 from lung_models.reading import Anatomy
+from lung_models.runtime import Runtime
 
 SMALLEST_SIDE = 64  # pixels; the smallest radiographs trained on
 LONGEST_OVER_SHORTEST = 2.0  # of the picture's sides; chest radiographs stay below about 1.4
@@ -56,6 +59,53 @@ class Presentation:
     def is_mirrored(self) -> bool:
         """Whether the picture certainly looks mirrored; it is read all the same, for hearts do lie on the right."""
         return self.most_likely == "mirrored" and self.is_certain
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of a picture.
+
+    Args:
+        reason: Why it is refused, one line; None when it is accepted.
+        anatomy: The organs as outlined, with the gate's own flags; None when the picture was not worth outlining.
+    """
+
+    reason: str | None
+    anatomy: Anatomy | None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Outlines the organs of a picture and judges whether it is to be read.
+
+    Args:
+        organ_net: An OrganNet, ready to run.
+        input_size: Side of its input, in pixels.
+        distance_limit: Of the version: distances beyond it are refused.
+
+    Example:
+        >>> verdict = Gate(organ_net, 256, 1.9).judge(radiograph)  # doctest: +SKIP
+        >>> verdict.reason  # doctest: +SKIP
+        'The radiograph is upside down: turn it by 180 degrees and read it again.'
+    """
+
+    organ_net: Runtime
+    input_size: int
+    distance_limit: float
+
+    def judge(self, radiograph: Radiograph) -> Verdict:
+        """Judge one radiograph; it is outlined only when nothing else speaks against it."""
+        if reason := refuse_picture(radiograph):
+            return Verdict(reason, None)
+        image = network_input(radiograph.pixels, self.input_size)
+        masks, presentation, distance = self.organ_net.run(image[np.newaxis])
+        outlined = organs.measure(1.0 / (1.0 + np.exp(-np.clip(masks[0], -30.0, 30.0))), radiograph)
+        exponents = np.exp(presentation[0] - presentation[0].max())
+        presented = Presentation(exponents / exponents.sum(), float(distance[0]))
+        if presented.is_mirrored:
+            others = (flag for flag in outlined.flags if flag != organs.HEART_ON_THE_RIGHT)  # it says less of the same
+            outlined = replace(outlined, flags=(*others, MIRRORED))
+        return Verdict(refuse(presented, outlined, self.distance_limit), outlined)
 
 
 def refuse_picture(radiograph: Radiograph) -> str | None:

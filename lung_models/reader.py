@@ -8,7 +8,7 @@ explained (Grad-CAM) and measured; see :class:`lung_models.reading.Reading` for 
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -100,15 +100,11 @@ class Reader:
             The reading; refused, with a reason and no score, when the gate says so.
         """
         clock = Clock(decode_milliseconds)
-        if reason := gate.refuse_picture(radiograph):
-            return self._without_score(radiograph, reason, clock)
-        outlined, presentation = self._outline(radiograph)
+        verdict = self._gate.judge(radiograph)
         clock.lap("organs")
-        if reason := gate.refuse(presentation, outlined, float(self.organs_card.data["gate"]["distance_limit"])):
-            return self._without_score(radiograph, reason, clock)
-        if presentation.is_mirrored:
-            others = (flag for flag in outlined.flags if flag != organs.HEART_ON_THE_RIGHT)  # it says less of the same
-            outlined = replace(outlined, flags=(*others, gate.MIRRORED))
+        if verdict.reason is not None or verdict.anatomy is None:
+            return self._without_score(radiograph, verdict.reason, clock)
+        outlined = verdict.anatomy
         findings = self._score(radiograph, outlined)
         clock.lap("findings")
         return Reading(
@@ -124,13 +120,11 @@ class Reader:
             heat_unit=self.heat_unit,
         )
 
-    def _outline(self, radiograph: Radiograph) -> tuple[Anatomy, gate.Presentation]:
-        """Organs, and what the gate needs to know."""
-        image = network_input(radiograph.pixels, self.organs_card.input_size)
-        masks, presentation, distance = self.organ_net.run(image[np.newaxis])
-        outlined = organs.measure(_sigmoid(masks[0]), radiograph)
-        exponents = np.exp(presentation[0] - presentation[0].max())
-        return outlined, gate.Presentation(exponents / exponents.sum(), float(distance[0]))
+    @property
+    def _gate(self) -> gate.Gate:
+        """Outlines the organs and says whether there is to be a score."""
+        limit = float(self.organs_card.data["gate"]["distance_limit"])
+        return gate.Gate(self.organ_net, self.organs_card.input_size, limit)
 
     def _score(self, radiograph: Radiograph, outlined: Anatomy) -> tuple[FindingReading, ...]:
         """The six findings with their heat maps, from one forward pass."""
@@ -164,7 +158,7 @@ class Reader:
             heat_in_heart=heatmap.share_inside(fine, heart),
         )
 
-    def _without_score(self, radiograph: Radiograph, reason: str, clock: "Clock") -> Reading:
+    def _without_score(self, radiograph: Radiograph, reason: str | None, clock: "Clock") -> Reading:
         """A refusal: the reason, and nothing that could be taken for a result."""
         return Reading(radiograph, False, reason, None, (), None, self.stamps, self.device, clock.total())
 
@@ -195,7 +189,3 @@ def _check_they_belong_together(findings_card: Card, organs_card: Card) -> None:
             f"{findings_card.version} was calibrated with another organ model than {organs_card.version}: "
             f"activate {findings_card.data['geometry']['organs_version']} or train the findings again."
         )
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-np.clip(values, -30.0, 30.0)))
