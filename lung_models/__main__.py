@@ -203,24 +203,25 @@ def _write_pictures(reading: Reading, name: str, options: argparse.Namespace) ->
 
 def _evaluate(options: argparse.Namespace) -> int:
     # Training libraries are loaded only by the commands that need them: `read` starts sooner.
-    from lung_models.evaluate import evaluate_version
+    from lung_models.evaluate import evidence
 
     store = WeightStore(options.weights)
     card = store.card(options.network, options.version)
-    figures = evaluate_version(store, card, options.data, _report)
+    found = evidence(store, card, options.data, _report)
     if options.json:
-        print(json.dumps({"version": card.version, "metrics": [figure.to_json() for figure in figures]}))
+        print(json.dumps({"version": card.version, **found}))
         return 0
     print(f"{card.version} on {options.data}")
-    for figure in figures:
-        interval = f"[{figure.low:.3f}, {figure.high:.3f}]"
-        print(f"  {figure.name:<42} {figure.group:<44} {figure.value:6.3f} {interval} n={figure.n}")
+    for figure in found["metrics"]:
+        interval = f"[{figure['low']:.3f}, {figure['high']:.3f}]"
+        print(f"  {figure['name']:<42} {figure['group']:<44} {figure['value']:6.3f} {interval} n={figure['n']}")
     return 0
 
 
 def _train(options: argparse.Namespace) -> int:
     from lung_models.runtime import cache_folder
-    from lung_models.training.recipes import FINDINGS_RECIPES, ORGANS_RECIPES, Run, make_findings, make_organs
+    from lung_models.training.making import Run, make_findings, make_organs
+    from lung_models.training.recipes import FINDINGS_RECIPES, ORGANS_RECIPES
     from lung_models.training.trainer import Step, Stopped
 
     recipes: dict[str, Any] = dict(FINDINGS_RECIPES if options.network == "findings" else ORGANS_RECIPES)

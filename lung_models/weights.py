@@ -6,6 +6,7 @@ safetensors are loaded, and only when their hash is the one on the card.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,6 +58,11 @@ class Card:
         """Whether a classifier looks at the frame around the organs (:func:`lung_models.anatomy.frame`) only."""
         return self.data.get("framing", "whole") == "organs"
 
+    @property
+    def companions(self) -> dict[str, str]:
+        """SHA-256 by name of networks made the same way without part of the data, kept only to be scored."""
+        return dict(self.data.get("companions", {}))
+
 
 class WeightStore:
     """The versions below a folder.
@@ -95,17 +101,22 @@ class WeightStore:
             raise NoWeights(f"There is no {network} model named {name}. Known: {known}.")
         return self._read_card(network, name)
 
-    def load(self, card: Card) -> nn.Module:
+    def load(self, card: Card, companion: str | None = None) -> nn.Module:
         """The network with a version's weights, float32, in evaluation mode.
+
+        Args:
+            card: The version's card.
+            companion: Load this one of :attr:`Card.companions` instead.
 
         Raises:
             NoWeights: when the file is missing, is not the one the card describes, or does not fit the network.
         """
-        path = self.root / card.network / card.version / "model.safetensors"
+        path = self.root / card.network / card.version / f"{companion or 'model'}.safetensors"
+        digest = card.data["sha256"] if companion is None else card.companions[companion]
         if not path.is_file():
             raise NoWeights(f"The weights of {card.version} are missing ({path}): restore the file or roll back.")
         content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != card.data["sha256"]:
+        if hashlib.sha256(content).hexdigest() != digest:
             raise NoWeights(f"The weights of {card.version} are not the ones on its card: restore {path} or roll back.")
         try:
             network = ARCHITECTURES[card.data["architecture"]](**card.data.get("options", {}))
@@ -115,7 +126,13 @@ class WeightStore:
         return network.eval()
 
     def save(
-        self, network: str, version: str, model: nn.Module, card: dict[str, Any], full: tuple[str, ...] = ()
+        self,
+        network: str,
+        version: str,
+        model: nn.Module,
+        card: dict[str, Any],
+        full: tuple[str, ...] = (),
+        companions: Mapping[str, nn.Module] | None = None,
     ) -> Card:
         """Write a new version.
 
@@ -125,6 +142,7 @@ class WeightStore:
             model: The network; kept in half precision.
             card: All of the card but network, version, architecture and sha256.
             full: Prefixes of tensors kept in single precision.
+            companions: Networks made the same way only to be scored, by name, kept beside it.
 
         Raises:
             FileExistsError: when the version exists: versions are never changed.
@@ -132,13 +150,17 @@ class WeightStore:
         self.check_free(network, version)
         folder = self.root / network / version
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "model.safetensors"
-        save_file({name: _kept(name, value, full) for name, value in model.state_dict().items()}, path)
+        digests = {}
+        for name, one in {"model": model, **(companions or {})}.items():
+            path = folder / f"{name}.safetensors"
+            save_file({tensor: _kept(tensor, value, full) for tensor, value in one.state_dict().items()}, path)
+            digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
         data = {
             "network": network,
             "version": version,
             "architecture": type(model).__name__,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "sha256": digests.pop("model"),
+            **({"companions": digests} if digests else {}),
             **card,
         }
         (folder / "card.json").write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n")

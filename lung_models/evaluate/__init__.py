@@ -1,21 +1,54 @@
 """Figures, each with its n and its 95 % interval: every number on a card comes from here."""
 
 from pathlib import Path
+from typing import Any
 
 from lung_models.calibration import Calibration
 from lung_models.evaluate.findings import as_shipped, cross_validated, findings_figures, frozen_features
-from lung_models.evaluate.organs import organs_figures
+from lung_models.evaluate.organs import HELD_OUT, LEFT_OUT, OutlineScore, organs_figures, ratio_pairs, score_outlines
+from lung_models.evaluate.robustness import robustness_figures
 from lung_models.figures import Figure
 from lung_models.training.labelled_set import Progress, fingerprint, load_findings, load_organs, silent
 from lung_models.weights import Card, WeightStore
 
 
-def evaluate_version(store: WeightStore, card: Card, data: Path, progress: Progress = silent) -> list[Figure]:
-    """All figures of a version on labelled radiographs in the layout of shared/data."""
-    network = store.load(card)
+def evidence(store: WeightStore, card: Card, data: Path, progress: Progress = silent) -> dict[str, Any]:
+    """Everything that is measured of a version on labelled radiographs in the layout of shared/data.
+
+    Returns:
+        What a card holds of it: ``metrics``, figures as :meth:`lung_models.figures.Figure.to_json` writes them, and
+        for organ models ``cardiothoracic_ratios``, by source pairs of the ratio drawn by hand and the one measured.
+    """
     if card.network == "organs":
-        outlined = load_organs(data)
-        return organs_figures(network, card.input_size, outlined.subset(outlined.held_out()), progress)
+        scores, protocol = _outline_scores(store, card, data, progress)
+        figures = organs_figures(scores, protocol)
+        return {"metrics": _to_json(figures), "cardiothoracic_ratios": ratio_pairs(scores)}
+    figures = _findings(store, card, data, progress)
+    return {"metrics": _to_json(figures)}
+
+
+def _to_json(figures: list[Figure]) -> list[dict[str, Any]]:
+    return [figure.to_json() for figure in figures]
+
+
+def _outline_scores(store: WeightStore, card: Card, data: Path, progress: Progress) -> tuple[list[OutlineScore], str]:
+    """Every radiograph outlined by a network that never saw it: one trained without its source where the version has
+    such companions, else the version itself on the fifth that its training left out.
+    """
+    outlined = load_organs(data)
+    if not card.companions:
+        held_out = outlined.subset(outlined.held_out())
+        return score_outlines(store.load(card), card.input_size, held_out, progress), HELD_OUT
+    scores = []
+    for source in sorted(set(outlined.source)):
+        network = store.load(card, companion=f"without_{source}")
+        unseen = outlined.subset(outlined.source == source)
+        scores += score_outlines(network, card.input_size, unseen, progress)
+    return scores, LEFT_OUT
+
+
+def _findings(store: WeightStore, card: Card, data: Path, progress: Progress) -> list[Figure]:
+    network = store.load(card)
     organs_card = store.card("organs", card.data["geometry"]["organs_version"])
     organ_net = store.load(organs_card)
     labelled = load_findings(data, "val")
@@ -23,5 +56,7 @@ def evaluate_version(store: WeightStore, card: Card, data: Path, progress: Progr
         network, card.input_size, organ_net, organs_card.input_size, labelled, progress, framed=card.looks_at_organs
     )
     if fingerprint(labelled.paths, labelled.labels) == card.data["head_fitted_on"]["fingerprint"]:
-        return findings_figures(cross_validated(features))
-    return findings_figures(as_shipped(network, Calibration.from_json(card.data["calibration"]), features))
+        figures = findings_figures(cross_validated(features))
+    else:
+        figures = findings_figures(as_shipped(network, Calibration.from_json(card.data["calibration"]), features))
+    return [*figures, *robustness_figures(store, card, labelled, progress)]

@@ -59,11 +59,24 @@ def frozen_features(
         progress: Told of the radiographs done.
         framed: Whether the classifier looks at the frame around the organs only.
     """
+    images, geometry = seen(size, organ_net, organ_size, labelled, progress, framed=framed)
+    return LabelledFeatures(pooled_features(classifier, images), geometry, labelled.labels, labelled.patients)
+
+
+def seen(
+    size: int,
+    organ_net: nn.Module,
+    organ_size: int,
+    labelled: FindingsSet,
+    progress: Progress = silent,
+    *,
+    framed: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a classifier sees of radiographs, uint8 (n, 1, size, size), and their geometry, float32 (n, 6)."""
     anatomies = [anatomy for _, anatomy in outline(organ_net, organ_size, labelled.paths, progress)]
     frames = [organs.frame(anatomy) for anatomy in anatomies] if framed else None
-    pooled = pooled_features(classifier, read_images(labelled.paths, size, progress, frames))
-    geometry = np.stack([organs.geometry(anatomy) for anatomy in anatomies])
-    return LabelledFeatures(pooled, geometry, labelled.labels, labelled.patients)
+    images = read_images(labelled.paths, size, progress, frames)
+    return images, np.stack([organs.geometry(anatomy) for anatomy in anatomies])
 
 
 @dataclass(frozen=True)

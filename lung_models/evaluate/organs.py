@@ -1,52 +1,127 @@
-"""Figures of an organ model: Dice and the error of the cardiothoracic ratio.
+"""Figures of an organ model: Dice, the error of the cardiothoracic ratio, sides and islands.
 
-The fifth of every source that training left out is scored, on a grid of 512 x 512 over the radiograph.
+Every radiograph is scored on a grid of 512 x 512 over it, by a network that was trained without its hospital (leave one
+source out) or, for older versions, on the fifth of every source that training left out.
 """
 
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
 from torch import nn
 
 from lung_models import anatomy as organs
-from lung_models.decode import decode
 from lung_models.figures import Figure, of_values
 from lung_models.reading import ORGANS
-from lung_models.training.labelled_set import OrgansSet, Progress, read_images, read_masks, silent
-from lung_models.training.organs import organ_probabilities
+from lung_models.training.labelled_set import OrgansSet, Progress, read_masks, silent
+from lung_models.training.organs import outline
 
 HELD_OUT = "held-out fifth of each source"
+LEFT_OUT = "each source by a network trained without it"
+AGREEMENT = 1.96  # standard deviations either side of the bias: limits of agreement (Bland & Altman 1986)
 
 
-def organs_figures(network: nn.Module, size: int, labelled: OrgansSet, progress: Progress = silent) -> list[Figure]:
-    """Dice of each organ and the error of the cardiothoracic ratio, by source."""
-    masks = organ_probabilities(network, read_images(labelled.paths, size, progress))
-    dice: dict[tuple[str, str], list[float]] = {}
-    errors: dict[str, list[float]] = {}
-    for index, path in enumerate(labelled.paths):
-        source = str(labelled.source[index])
-        radiograph = decode(path.read_bytes(), path.name)
-        drawn, known = read_masks(labelled.masks[index : index + 1], organs.MEASURING_SIDE)
-        measured = organs.measure(masks[index].astype(np.float32), radiograph)
-        found = measured.organ_probability >= 0.5
-        for channel, organ in enumerate(ORGANS):
-            if known[0, channel]:
-                score = overlap(found[channel], drawn[0, channel] > 0)
-                dice.setdefault((organ, source), []).append(score)
-        lungs = overlap(found[:2].max(axis=0), drawn[0, :2].max(axis=0) > 0)
-        dice.setdefault(("lungs", source), []).append(lungs)
-        if known.all():
-            by_hand = organs.measure(drawn[0].astype(np.float32), radiograph).cardiothoracic_ratio
-            if by_hand is not None:
-                # A ratio that was not measured counts as the worst error there can be, not as no error.
-                ratio = measured.cardiothoracic_ratio
-                errors.setdefault(source, []).append(1.0 if ratio is None else abs(ratio - by_hand))
-    figures = [_mean("Dice", f"{organ}, {source}", scores) for (organ, source), scores in sorted(dice.items())]
-    for organ in ("lungs", *ORGANS):
-        if every := [score for (name, _), scores in dice.items() if name == organ for score in scores]:
-            figures.append(_mean("Dice", f"{organ}, all sources", every))
-            figures.append(_quantile("Dice, 5th percentile", f"{organ}, all sources", every, 0.05))
-    for source, values in sorted(errors.items()):
-        figures.append(_mean("Cardiothoracic ratio, mean absolute error", source, values))
+@dataclass(frozen=True)
+class OutlineScore:
+    """How one radiograph was outlined.
+
+    Args:
+        source: The collection it comes from.
+        dice: Dice of each organ that is drawn, and of ``lungs`` together, 0..1.
+        by_hand: Cardiothoracic ratio of the drawn organs; None where one is not drawn.
+        measured: Cardiothoracic ratio of the organs as outlined; None where it could not be measured.
+        swapped: Whether the outlined right lung agrees better with the drawn left one, or the left with the right.
+        islands: Organs outlined in more than one piece.
+    """
+
+    source: str
+    dice: dict[str, float]
+    by_hand: float | None
+    measured: float | None
+    swapped: bool
+    islands: int
+
+
+def score_outlines(
+    network: nn.Module, size: int, labelled: OrgansSet, progress: Progress = silent
+) -> list[OutlineScore]:
+    """Outline radiographs as the reader does and compare with what is drawn."""
+    scores = []
+    outlined = outline(network, size, labelled.paths, progress)
+    for index, (radiograph, measured) in enumerate(outlined):
+        masks, known = read_masks(labelled.masks[index : index + 1], organs.MEASURING_SIDE)
+        drawn, found = masks[0] > 0, measured.organ_probability >= 0.5
+        dice = {
+            organ: overlap(found[channel], drawn[channel]) for channel, organ in enumerate(ORGANS) if known[0, channel]
+        }
+        dice["lungs"] = overlap(found[:2].max(axis=0), drawn[:2].max(axis=0))
+        right, left = drawn[:2]
+        swapped = known[0, :2].all() and (
+            overlap(found[0], left) > overlap(found[0], right) or overlap(found[1], right) > overlap(found[1], left)
+        )
+        by_hand = organs.measure(masks[0].astype(np.float32), radiograph).cardiothoracic_ratio if known.all() else None
+        scores.append(
+            OutlineScore(
+                source=str(labelled.source[index]),
+                dice=dice,
+                by_hand=by_hand,
+                measured=measured.cardiothoracic_ratio,
+                swapped=bool(swapped),
+                islands=sum(cv2.connectedComponents(organ.astype(np.uint8))[0] > 2 for organ in found),
+            )
+        )
+    return scores
+
+
+def organs_figures(scores: list[OutlineScore], protocol: str) -> list[Figure]:
+    """All figures, by source and together."""
+    sources = sorted({score.source for score in scores})
+    groups = [(source, [score for score in scores if score.source == source]) for source in sources]
+    figures = []
+    for source, chosen in [*groups, ("all sources", scores)]:
+        for organ in ("lungs", *ORGANS):
+            if values := [score.dice[organ] for score in chosen if organ in score.dice]:
+                figures.append(_mean("Dice", f"{organ}, {source}", values, protocol))
+                figures.append(_quantile("Dice, 5th percentile", f"{organ}, {source}", values, 0.05, protocol))
+    by_source = {source: np.array(pairs) for source, pairs in ratio_pairs(scores).items()}
+    for source, pairs in by_source.items():
+        figures += _ratio_figures(source, pairs, protocol)
+    if by_source:
+        figures += _ratio_figures("all sources", np.concatenate(list(by_source.values())), protocol)
+    swapped, islands = [float(score.swapped) for score in scores], [float(score.islands > 0) for score in scores]
+    figures.append(_mean("Right and left lung swapped, share", "all sources", swapped, protocol))
+    figures.append(_mean("An organ in more than one piece, share", "all sources", islands, protocol))
     return figures
+
+
+def ratio_pairs(scores: list[OutlineScore]) -> dict[str, list[tuple[float, float]]]:
+    """By source: the cardiothoracic ratio drawn by hand and the one measured, for a Bland-Altman plot.
+
+    A ratio that was not measured is given as 0: it counts as an error of its whole size, not as none.
+    """
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for score in scores:
+        if score.by_hand is not None:
+            pairs.setdefault(score.source, []).append((round(score.by_hand, 4), round(score.measured or 0.0, 4)))
+    return pairs
+
+
+def _ratio_figures(source: str, pairs: np.ndarray, protocol: str) -> list[Figure]:
+    """Error of the cardiothoracic ratio: absolute, bias, limits of agreement."""
+    difference = pairs[:, 1] - pairs[:, 0]
+
+    def figure(name: str, sign: float) -> Figure:
+        def statistic(drawn: np.ndarray) -> float:
+            return float(drawn.mean() + sign * AGREEMENT * drawn.std())
+
+        return of_values(f"Cardiothoracic ratio, {name}", source, difference, statistic, protocol)
+
+    return [
+        _mean("Cardiothoracic ratio, mean absolute error", source, list(np.abs(difference)), protocol),
+        figure("bias", 0.0),
+        figure("lower limit of agreement", -1.0),
+        figure("upper limit of agreement", 1.0),
+    ]
 
 
 def overlap(found: np.ndarray, drawn: np.ndarray) -> float:
@@ -55,9 +130,9 @@ def overlap(found: np.ndarray, drawn: np.ndarray) -> float:
     return 2.0 * int((found & drawn).sum()) / total if total else 1.0
 
 
-def _mean(name: str, group: str, values: list[float]) -> Figure:
-    return of_values(name, group, np.array(values), lambda drawn: float(np.mean(drawn)), HELD_OUT)
+def _mean(name: str, group: str, values: list[float], protocol: str) -> Figure:
+    return of_values(name, group, np.array(values), lambda drawn: float(np.mean(drawn)), protocol)
 
 
-def _quantile(name: str, group: str, values: list[float], quantile: float) -> Figure:
-    return of_values(name, group, np.array(values), lambda drawn: float(np.quantile(drawn, quantile)), HELD_OUT)
+def _quantile(name: str, group: str, values: list[float], quantile: float, protocol: str) -> Figure:
+    return of_values(name, group, np.array(values), lambda drawn: float(np.quantile(drawn, quantile)), protocol)

@@ -1,39 +1,12 @@
-"""The recipes that made the shipped weights: every number that matters, and what is done with them, in order."""
+"""The recipes that made the shipped weights: every number that matters; :mod:`lung_models.training.making` cooks."""
 
-import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import numpy as np
-import torch
 from torch import nn
 
-from lung_models import evaluate, heatmap
-from lung_models.anatomy import GEOMETRY
-from lung_models.findings import KEYS
-from lung_models.networks import ORGAN_DECODER_CHANNELS, FindingsNet, OrganNet, SevenLayerCNN, load_imagenet
-from lung_models.training import cards
-from lung_models.training.findings import finer_subset, train_features
-from lung_models.training.head import FittedHead, fit_head
-from lung_models.training.labelled_set import (
-    AUXILIARY_LABELS,
-    Progress,
-    fingerprint,
-    load_findings,
-    load_organs,
-    read_images,
-    silent,
-)
-from lung_models.training.organs import train_organ_net
-from lung_models.training.presentation import fit_presentation
-from lung_models.training.trainer import Callback, Settings
-from lung_models.weights import Card, WeightStore, as_kept
-
-HEAT_QUANTILE = 0.95  # of the heat of findings called present on val: shown as full scale
-PRESENTATION_RADIOGRAPHS = 700  # NIH radiographs added to those with outlines when the gate is taught
+from lung_models.networks import ORGAN_DECODER_CHANNELS, FindingsNet, SevenLayerCNN
+from lung_models.training.trainer import Settings
 
 
 @dataclass(frozen=True)
@@ -42,7 +15,8 @@ class Stage:
 
     Args:
         size: Side of the network's input, in pixels.
-        finer: Train on the subset that holds detail, see :func:`finer_subset`, instead of everything.
+        finer: Train on the subset that holds detail, see :func:`lung_models.training.findings.finer_subset`, instead
+            of everything.
         settings: How.
     """
 
@@ -62,6 +36,9 @@ class FindingsRecipe:
         pretrained: Start from ImageNet weights.
         stages: One after the other, each starting from the averaged weights of the one before.
         summary: One sentence for the card.
+        base: Version whose features the first stage starts from, or that are kept as they are when there is no stage;
+            None to start from ImageNet or from random weights.
+        framed: Look at the frame around the organs, in the stages and ever after, instead of the whole picture.
     """
 
     name: str
@@ -70,6 +47,8 @@ class FindingsRecipe:
     pretrained: bool
     stages: tuple[Stage, ...]
     summary: str
+    base: str | None = None
+    framed: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +61,10 @@ class OrgansRecipe:
         size: Side of the network's input, in pixels.
         settings: How its outlines are trained.
         summary: One sentence for the card.
+        decoder_channels: Of its decoder, from the coarsest stage on.
+        leave_one_source_out: Train on every radiograph, and score networks trained without one source on that source;
+            else a fifth of every source is held out of the training.
+        heart_repeats: How often a radiograph with a drawn heart is seen for every time that one without is.
     """
 
     name: str
@@ -89,6 +72,9 @@ class OrgansRecipe:
     size: int
     settings: Settings
     summary: str
+    decoder_channels: tuple[int, ...] = ORGAN_DECODER_CHANNELS
+    leave_one_source_out: bool = False
+    heart_repeats: int = 1
 
 
 _FINDINGS = (
@@ -112,6 +98,18 @@ _FINDINGS = (
         stages=(Stage(128, False, Settings(epochs=6, batch_size=32, learning_rate=2e-3, seed=1, precision="bf16")),),
         summary="The baseline: a seven-layer network from random weights, trained and calibrated the same way.",
     ),
+    FindingsRecipe(
+        name="lite0-framed",
+        version="efficientnet-lite0-2",
+        network=FindingsNet,
+        pretrained=False,
+        base="efficientnet-lite0-1",
+        framed=True,
+        stages=(Stage(224, True, Settings(epochs=3, batch_size=16, learning_rate=2e-4, seed=1)),),
+        summary="The features of efficientnet-lite0-1, trained further on the frame around the organs at 224 pixels, "
+        "with the RSNA readers' labels beside the mined ones; head, calibration and operating points fitted anew to "
+        "radiologists' labels.",
+    ),
 )
 _ORGANS = (
     OrgansRecipe(
@@ -125,173 +123,3 @@ _ORGANS = (
 )
 FINDINGS_RECIPES = {recipe.name: recipe for recipe in _FINDINGS}
 ORGANS_RECIPES = {recipe.name: recipe for recipe in _ORGANS}
-
-
-@dataclass(frozen=True)
-class Run:
-    """What every recipe needs to know of the run.
-
-    Args:
-        data: Folder in the layout of shared/data.
-        store: Where the version is written; its active organ network measures the geometry for findings.
-        checkpoints: Folder for training state, kept outside the store.
-        progress: Told of work outside the training loop.
-        callbacks: Told after every batch.
-        should_stop: Asked at every batch.
-    """
-
-    data: Path
-    store: WeightStore
-    checkpoints: Path
-    progress: Progress = silent
-    callbacks: Sequence[Callback] = ()
-    should_stop: Callable[[], bool] = lambda: False
-
-
-def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
-    """Train features, fit the head on val, score it by cross-validation, write the version."""
-    how = _how(recipe)
-    run.store.check_free("findings", recipe.version)
-    organs_card = run.store.card("organs")
-    organ_net = run.store.load(organs_card)
-    network = as_kept(_train_stages(recipe, run))
-    size = recipe.stages[-1].size
-    labelled = load_findings(run.data, "val")
-    data = evaluate.frozen_features(
-        network, size, organ_net, organs_card.input_size, labelled, run.progress, framed=False
-    )
-    figures = evaluate.findings_figures(evaluate.cross_validated(data))
-    head = fit_head(data)
-    final = recipe.network(len(KEYS))
-    final.load_state_dict({**network.state_dict(), **_head_state(head)})
-    final = as_kept(final)
-    used = [
-        *cards.used(load_findings(run.data, "train").source, "features, text-mined and measured labels"),
-        *cards.used(np.full(len(labelled), "radiologists"), "head, calibration and operating points"),
-    ]
-    card = {
-        **cards.card(recipe.summary, size, figures, how, used, cards.FINDINGS_LIMITS),
-        "calibration": head.calibration.to_json(),
-        "geometry": {
-            "quantities": list(GEOMETRY),
-            "organs_version": organs_card.version,
-            "organs_sha256": organs_card.stamp.sha256,
-        },
-        "heat_scale": _heat_scale(final.eval(), head, read_images(labelled.paths, size), data.geometry),
-        "head_fitted_on": {
-            "images": len(labelled),
-            "fingerprint": fingerprint(labelled.paths, labelled.labels),
-            "statement": f"The head is fitted on all {len(labelled)} radiographs of val; the figures come from heads "
-            "fitted anew on four fifths of its patients and applied to the other fifth. How strongly the head and the "
-            "stack are regularised was chosen on val too.",
-        },
-    }
-    return run.store.save("findings", recipe.version, final, card)
-
-
-def make_organs(recipe: OrgansRecipe, run: Run) -> Card:
-    """Train outlines, teach the gate, score both on what was held out, write the version."""
-    how = _how(recipe)
-    run.store.check_free("organs", recipe.version)
-    labelled = load_organs(run.data)
-    held_out = labelled.held_out()
-    trained = train_organ_net(
-        labelled.subset(~held_out),
-        recipe.size,
-        ORGAN_DECODER_CHANNELS,
-        recipe.settings,
-        run.checkpoints / recipe.version,
-        progress=run.progress,
-        callbacks=run.callbacks,
-        should_stop=run.should_stop,
-    )
-    network = OrganNet().eval()
-    network.load_state_dict(trained.state_dict())
-    network = as_kept(network)
-    figures = evaluate.organs_figures(network, recipe.size, labelled.subset(held_out), run.progress)
-    upright, from_nih = _upright(recipe, run)
-    limit = fit_presentation(network, upright, recipe.settings.seed, run.progress)
-    used = [
-        *cards.used(labelled.source[~held_out], "outlines and gate"),
-        *cards.used(np.full(from_nih, "nih"), "gate"),
-    ]
-    card = {
-        **cards.card(recipe.summary, recipe.size, figures, how, used, cards.ORGANS_LIMITS),
-        "gate": {"distance_limit": limit},
-    }
-    return run.store.save("organs", recipe.version, network, card, full=("presentation", "typical", "whitening"))
-
-
-def _train_stages(recipe: FindingsRecipe, run: Run) -> nn.Module:
-    labelled = load_findings(run.data, "train")
-    torch.manual_seed(recipe.stages[0].settings.seed)
-    network = recipe.network(len(KEYS) + len(AUXILIARY_LABELS))
-    if recipe.pretrained and isinstance(network, FindingsNet):
-        load_imagenet(network)
-    for number, stage in enumerate(recipe.stages, start=1):
-        network = train_features(
-            network,
-            finer_subset(labelled, stage.settings.seed) if stage.finer else labelled,
-            stage.size,
-            stage.settings,
-            run.checkpoints / recipe.version / f"stage-{number}",
-            progress=run.progress,
-            callbacks=run.callbacks,
-            should_stop=run.should_stop,
-        )
-    return network
-
-
-def _head_state(head: FittedHead) -> dict[str, torch.Tensor]:
-    return {"head.weight": torch.from_numpy(head.weight), "head.bias": torch.from_numpy(head.bias)}
-
-
-@torch.inference_mode()
-def _heat_scale(network: nn.Module, head: FittedHead, images: np.ndarray, geometry: np.ndarray) -> float:
-    """The heat that is shown as full scale: a high quantile over findings called present on val."""
-    heats = []
-    for image, measured in zip(images, geometry, strict=True):
-        _, features = network(torch.from_numpy(image[None]).float() / 255.0)
-        probability = head.probabilities(features.mean(dim=(2, 3)).numpy(), measured[None])[0]
-        heat = heatmap.closed_form(features[0].numpy(), head.weight)
-        present = [p >= head.calibration.findings[key].high for key, p in zip(KEYS, probability, strict=True)]
-        heats.append(heat[present].ravel())
-    return float(np.quantile(np.concatenate(heats), HEAT_QUANTILE))
-
-
-def _upright(recipe: OrgansRecipe, run: Run) -> tuple[np.ndarray, int]:
-    """Radiographs that the gate is taught on, and how many of them are NIH's: those trained with outlines, and some
-    of NIH's, of both views.
-    """
-    labelled = load_organs(run.data)
-    drawn = labelled.subset(~labelled.held_out()).paths
-    mined = load_findings(run.data, "train")
-    large = np.flatnonzero((mined.stored_width >= 128) & (mined.source == "nih"))
-    chosen = np.random.default_rng(recipe.settings.seed).permutation(large)[:PRESENTATION_RADIOGRAPHS]
-    return read_images([*drawn, *mined.subset(chosen).paths], recipe.size, run.progress), len(chosen)
-
-
-def _how(recipe: FindingsRecipe | OrgansRecipe) -> dict[str, Any]:
-    """Recipe, commit and date, for the card."""
-    described = {key: value for key, value in asdict(recipe).items() if key not in ("network", "summary", "version")}
-    settings = recipe.settings if isinstance(recipe, OrgansRecipe) else recipe.stages[0].settings
-    return {
-        "recipe": {**described, "seed": settings.seed},
-        "git_commit": _commit(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _commit() -> str | None:
-    """The commit that runs, marked when the code differs from it; None outside a repository."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty"],
-            capture_output=True,
-            text=True,
-            cwd=Path(__file__).parent,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return described.stdout.strip()

@@ -13,7 +13,7 @@ from lung_models import figures
 from lung_models.__main__ import main
 from lung_models.decode import decode
 from lung_models.findings import KEYS
-from lung_models.training import recipes
+from lung_models.training import making
 from lung_models.training.recipes import FINDINGS_RECIPES, ORGANS_RECIPES, Stage
 from lung_models.training.trainer import Settings
 from lung_models.weights import WeightStore
@@ -67,7 +67,7 @@ def test_train_writes_a_version_that_evaluate_scores(
     tiny_findings = replace(FINDINGS_RECIPES["seven-layer"], stages=(Stage(SIDE, False, settings),))
     monkeypatch.setitem(FINDINGS_RECIPES, "tiny", tiny_findings)
     monkeypatch.setitem(ORGANS_RECIPES, "tiny", replace(ORGANS_RECIPES["lite0"], size=SIDE, settings=settings))
-    monkeypatch.setattr(recipes, "PRESENTATION_RADIOGRAPHS", 10)
+    monkeypatch.setattr(making, "PRESENTATION_RADIOGRAPHS", 10)
     monkeypatch.setattr(figures, "BOOTSTRAPS", 20)
     common = ["--data", str(labelled_folder)]
     where = ["--out", str(tmp_path / "weights"), "--checkpoints", str(tmp_path / "checkpoints")]
