@@ -32,6 +32,8 @@ from lung_models.training.labelled_set import (
 )
 from lung_models.training.organs import outline
 
+SIMULATIONS = 200  # of labels drawn with the probabilities themselves
+SIMULATED = "simulated labels"
 CALIBRATION_BINS = 10  # of equal width, of the expected calibration error (Guo et al. 2017)
 OUTER_SEED = 17  # of the folds that score, other than those inside a fit
 CROSS_VALIDATED = "5-fold cross-validation over patients of val"
@@ -208,6 +210,33 @@ def _calibration(said: Predictions) -> list[Figure]:
 
     every = np.arange(len(said.labels))
     return [
-        said.figure("Expected calibration error", finding.name, partial(error, column=c), len(said.known(every, c)))
+        figure
         for c, finding in enumerate(FINDINGS)
+        for figure in (
+            said.figure(
+                "Expected calibration error", finding.name, partial(error, column=c), len(said.known(every, c))
+            ),
+            _if_perfect(said.probability[said.known(every, c), c], finding.name),
+        )
     ]
+
+
+def _if_perfect(probability: np.ndarray, group: str) -> Figure:
+    """The calibration error that chance alone would show if every probability were exactly right.
+
+    Labels are drawn with the probabilities themselves; the figure is the mean over the draws, the interval their range.
+    With a few hundred radiographs in ten bins it is well above zero.
+    """
+    rng = np.random.default_rng(OUTER_SEED)
+    scores = torch.from_numpy(probability).float()
+    drawn = [
+        float(
+            binary_calibration_error(
+                scores, torch.from_numpy(rng.random(len(probability)) < probability).int(), CALIBRATION_BINS
+            )
+        )
+        for _ in range(SIMULATIONS)
+    ]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    name = "Expected calibration error, if calibration were perfect"
+    return Figure(name, group, float(np.mean(drawn)), float(low), float(high), len(probability), "", SIMULATED)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -116,7 +116,10 @@ def make_organs(recipe: OrgansRecipe, run: Run) -> Card:
             companions[f"without_{source}"] = _train_organs(recipe, without, run, f"without-{source}")
     else:
         trained_on = ~labelled.held_out()
-    network = _train_organs(recipe, labelled.subset(trained_on), run, "")
+    if recipe.base is None:
+        network = _train_organs(recipe, labelled.subset(trained_on), run, "")
+    else:
+        network = cast(OrganNet, run.store.load(run.store.card("organs", recipe.base)))
     upright, from_nih = _upright(recipe, labelled.subset(trained_on), run)
     limit = fit_presentation(network, upright, recipe.settings.seed, run.progress)
     used = [

@@ -65,6 +65,7 @@ class OrgansRecipe:
         leave_one_source_out: Train on every radiograph, and score networks trained without one source on that source;
             else a fifth of every source is held out of the training.
         heart_repeats: How often a radiograph with a drawn heart is seen for every time that one without is.
+        base: Version whose outlines are kept as they are, so that only the gate is taught anew; None to train them.
     """
 
     name: str
@@ -75,6 +76,7 @@ class OrgansRecipe:
     decoder_channels: tuple[int, ...] = ORGAN_DECODER_CHANNELS
     leave_one_source_out: bool = False
     heart_repeats: int = 1
+    base: str | None = None
 
 
 _FINDINGS = (
@@ -119,6 +121,14 @@ _ORGANS = (
         settings=Settings(epochs=14, batch_size=16, learning_rate=1e-3, seed=1, precision="bf16"),
         summary="U-Net on EfficientNet-Lite0 from ImageNet, trained on four fifths of three collections, with the "
         "organs that were not drawn left out of the loss.",
+    ),
+    OrgansRecipe(
+        name="lite0-gate",
+        version="unet-lite0-2",
+        size=256,
+        settings=Settings(epochs=0, seed=1),
+        base="unet-lite0-1",
+        summary="The outlines of unet-lite0-1, unchanged; the gate is taught anew on harder pictures.",
     ),
 )
 FINDINGS_RECIPES = {recipe.name: recipe for recipe in _FINDINGS}
