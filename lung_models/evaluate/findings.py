@@ -3,7 +3,8 @@
 The head, its calibration and its operating points are fitted to radiologists' labels of ``val``,
 so that they can't be scored on the same patients. Patients are dealt into five folds; for each fold all three are
 fitted anew on the other four (with the cross-validations over patients inside, see :mod:`lung_models.training.head`)
-and applied to it. Figures are computed on the pooled predictions of the five. The network below the head never saw
+and applied to it. A figure is computed on the pooled predictions of the five. How the patients happen to be dealt
+moves it, so that they are dealt ``REPEATS`` times and the figure is the mean. The network below the head never saw
 ``val``; how strongly head and stack are regularised was chosen on it. On any other labelled set the version's own
 head, calibration and operating points are scored as they are. Intervals are percentiles of a bootstrap that draws
 patients, not images.
@@ -35,8 +36,9 @@ from lung_models.training.organs import outline
 SIMULATIONS = 200  # of labels drawn with the probabilities themselves
 SIMULATED = "simulated labels"
 CALIBRATION_BINS = 10  # of equal width, of the expected calibration error (Guo et al. 2017)
-OUTER_SEED = 17  # of the folds that score, other than those inside a fit
-CROSS_VALIDATED = "5-fold cross-validation over patients of val"
+OUTER_SEED = 17  # of the first dealing into folds that score, other than those inside a fit; the next ones follow
+REPEATS = 3  # dealings into folds
+CROSS_VALIDATED = f"5-fold cross-validation over patients of val, mean of {REPEATS}"
 AS_SHIPPED = "as shipped, on patients of another set"
 
 
@@ -88,8 +90,8 @@ class Predictions:
     Args:
         labels: float32 (n, 6), 1, 0 or NaN for unknown.
         patients: str (n,).
-        probability: float64 (n, 6), calibrated.
-        positive: bool (n, 6), at or above the operating point.
+        probability: float64 (repeats, n, 6), calibrated; of every repeat of the cross-validation.
+        positive: bool (repeats, n, 6), at or above the operating point.
         protocol: How they were made, in a few words.
     """
 
@@ -114,12 +116,13 @@ class Predictions:
 
 def cross_validated(data: LabelledFeatures) -> Predictions:
     """Heads fitted anew on four fifths of the patients, applied to the other fifth, see the protocol above."""
-    probability = np.full(data.labels.shape, np.nan)
-    positive = np.zeros(data.labels.shape, bool)
-    for fitted, scored in folds(data, OUTER_SEED):
-        head = fit_head(data.subset(fitted))
-        probability[scored] = head.probabilities(data.pooled[scored], data.geometry[scored])
-        positive[scored] = probability[scored] >= _thresholds(head.calibration)
+    probability = np.full((REPEATS, *data.labels.shape), np.nan)
+    positive = np.zeros(probability.shape, bool)
+    for repeat in range(REPEATS):
+        for fitted, scored in folds(data, OUTER_SEED + repeat):
+            head = fit_head(data.subset(fitted))
+            probability[repeat, scored] = head.probabilities(data.pooled[scored], data.geometry[scored])
+            positive[repeat, scored] = probability[repeat, scored] >= _thresholds(head.calibration)
     return Predictions(data.labels, data.patients, probability, positive, CROSS_VALIDATED)
 
 
@@ -128,7 +131,7 @@ def as_shipped(network: nn.Module, calibration: Calibration, data: LabelledFeatu
     head = network.get_submodule("head")
     with torch.inference_mode():
         logits = head(torch.from_numpy(data.pooled)).numpy()
-    probability = calibration.probabilities(logits, data.geometry)
+    probability = calibration.probabilities(logits, data.geometry)[np.newaxis]
     return Predictions(data.labels, data.patients, probability, probability >= _thresholds(calibration), AS_SHIPPED)
 
 
@@ -146,7 +149,8 @@ def _discrimination(said: Predictions) -> list[Figure]:
 
     def auroc(rows: np.ndarray, column: int) -> float:
         rows = said.known(rows, column)
-        return float(roc_auc_score(said.labels[rows, column], said.probability[rows, column]))
+        truth = said.labels[rows, column]
+        return float(np.mean([roc_auc_score(truth, one[rows, column]) for one in said.probability]))
 
     def mean_of_five(rows: np.ndarray) -> float:
         return float(np.mean([auroc(rows, column) for column in range(len(ABNORMAL))]))
@@ -164,7 +168,7 @@ def _operating(said: Predictions) -> list[Figure]:
 
     def rate(rows: np.ndarray, column: int, truth: int) -> float:
         relevant = rows[said.labels[rows, column] == truth]
-        return float(np.mean(said.positive[relevant, column] == truth))
+        return float(np.mean(said.positive[:, relevant, column] == truth))
 
     figures = []
     for column, finding in enumerate(FINDINGS):
@@ -179,14 +183,15 @@ def _primary(said: Predictions) -> list[Figure]:
     single = (np.nansum(said.labels, axis=1) == 1) & ~np.isnan(said.labels).any(axis=1)
     if not single.any():
         return []
-    truth, likely = np.argmax(np.nan_to_num(said.labels), axis=1), np.argmax(said.probability, axis=1)
+    truth, likely = np.argmax(np.nan_to_num(said.labels), axis=1), np.argmax(said.probability, axis=2)
     majority = int(np.bincount(truth[single]).argmax())
 
     def accuracy(rows: np.ndarray) -> float:
-        return float(np.mean(likely[rows[single[rows]]] == truth[rows[single[rows]]]))
+        return float(np.mean(likely[:, rows[single[rows]]] == truth[rows[single[rows]]]))
 
     def balanced(rows: np.ndarray) -> float:
-        return float(balanced_accuracy_score(truth[rows[single[rows]]], likely[rows[single[rows]]]))
+        rows = rows[single[rows]]
+        return float(np.mean([balanced_accuracy_score(truth[rows], one[rows]) for one in likely]))
 
     def always(rows: np.ndarray) -> float:
         return float(np.mean(truth[rows[single[rows]]] == majority))
@@ -204,9 +209,9 @@ def _calibration(said: Predictions) -> list[Figure]:
 
     def error(rows: np.ndarray, column: int) -> float:
         rows = said.known(rows, column)
-        scores = torch.from_numpy(said.probability[rows, column]).float()
         truth = torch.from_numpy(said.labels[rows, column]).int()
-        return float(binary_calibration_error(scores, truth, n_bins=CALIBRATION_BINS))
+        scores = [torch.from_numpy(one[rows, column]).float() for one in said.probability]
+        return float(np.mean([binary_calibration_error(one, truth, n_bins=CALIBRATION_BINS) for one in scores]))
 
     every = np.arange(len(said.labels))
     return [
@@ -216,7 +221,7 @@ def _calibration(said: Predictions) -> list[Figure]:
             said.figure(
                 "Expected calibration error", finding.name, partial(error, column=c), len(said.known(every, c))
             ),
-            _if_perfect(said.probability[said.known(every, c), c], finding.name),
+            _if_perfect(said.probability[0, said.known(every, c), c], finding.name),
         )
     ]
 
