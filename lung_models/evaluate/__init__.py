@@ -5,6 +5,7 @@ from typing import Any
 
 from lung_models.calibration import Calibration
 from lung_models.evaluate.findings import as_shipped, cross_validated, findings_figures, frozen_features
+from lung_models.evaluate.gate import gate_figures, gate_of
 from lung_models.evaluate.organs import HELD_OUT, LEFT_OUT, OutlineScore, organs_figures, ratio_pairs, score_outlines
 from lung_models.evaluate.robustness import robustness_figures
 from lung_models.figures import Figure
@@ -21,7 +22,7 @@ def evidence(store: WeightStore, card: Card, data: Path, progress: Progress = si
     """
     if card.network == "organs":
         scores, protocol = _outline_scores(store, card, data, progress)
-        figures = organs_figures(scores, protocol)
+        figures = [*organs_figures(scores, protocol), *gate_figures(gate_of(store, card), data, progress)]
         return {"metrics": _to_json(figures), "cardiothoracic_ratios": ratio_pairs(scores)}
     figures = _findings(store, card, data, progress)
     return {"metrics": _to_json(figures)}

@@ -48,8 +48,14 @@ FINDINGS_LIMITS = [
 ORGANS_LIMITS = [
     "Lungs are outlined without the heart's shadow; behind an effusion or a collapse the outline is a guess.",
     "The cardiothoracic ratio is that of the outlines, and reads high on AP films and in expiration.",
-    "The gate was taught turned, inverted and mirrored radiographs, drawn pictures and crops; there was no lateral "
-    "view to test it on.",
+    "Lateral views: none were in the data, so the gate was neither taught nor tested on them. A file that states a "
+    "lateral view is refused for that; one that does not state it may be read as if it were frontal.",
+    "The gate was tested on radiographs turned by quarters, inverted, mirrored and cut to a third, on photographs, "
+    "DICOM files of other body parts, noise, text and drawings. Not tested: oblique and decubitus views, other body "
+    "parts but one leg, CT or MR slices exported as pictures beyond the DICOM test files, and turns by other angles.",
+    "A part of a chest larger than a third may pass. A mirrored picture is flagged and read, for hearts do lie on the "
+    "right; some mirrored pictures are not flagged, the figures say how many.",
+    "The gate was taught on some films of children and some AP films and is not scored on them apart.",
 ]
 
 

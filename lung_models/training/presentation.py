@@ -1,8 +1,9 @@
 """Teaching the gate: how chest radiographs look upright, turned, inverted and mirrored, and that other things differ.
 
 A multinomial logistic regression and a covariance on OrganNet's pooled features; both end up in OrganNet's second
-output. What is not a chest radiograph is drawn here (noise, shapes, text, gradients) or cut from radiographs (a third
-of one), never taken from the photographs and the DICOM files that the gate is tested on.
+output. What is not a chest radiograph is drawn or cut from radiographs (:mod:`lung_models.training.other_pictures`),
+never taken from the photographs and the DICOM files that the gate is tested on. What is upright is shown as other
+hospitals would send it, too: cut closer or wider, a little turned, clipped, coarse.
 """
 
 from collections.abc import Iterator
@@ -16,12 +17,18 @@ from sklearn.linear_model import LogisticRegression
 from lung_models.networks import PRESENTATIONS, OrganNet
 from lung_models.preprocess import network_input
 from lung_models.training.labelled_set import Progress, silent
+from lung_models.training.other_pictures import draw_other, part_of
 
-STRENGTH = 0.1  # inverse regularisation of the logistic regression, on standardised features
+STRENGTH = 0.5  # inverse regularisation of the logistic regression, on standardised features
 DISTANCE_QUANTILE = 0.998  # of upright radiographs that were not used to fit the covariance
 DISTANCE_MARGIN = 1.15  # factor on that quantile: other hospitals lie further out
 HELD_BACK = 4  # one in so many upright radiographs serves to place the limit, not to fit
-OTHERS_PER_RADIOGRAPH = 1  # drawn or cut pictures for each radiograph
+PARTS, DRAWN = 2, 1  # of a radiograph, and of other pictures, for each radiograph
+TILT = 8.0  # degrees that an upright radiograph may be turned
+TRIM = 0.08  # of a side that may be cut off at either end and still leave a whole chest
+MARGIN = 0.12  # of a side that may be added at either end
+CLIP = 8.0  # per cent of the pixels that a narrow window may clip at either end
+COARSEST = 64  # pixels; side of the coarsest files
 
 
 def fit_presentation(network: OrganNet, images: np.ndarray, seed: int, progress: Progress = silent) -> float:
@@ -37,83 +44,107 @@ def fit_presentation(network: OrganNet, images: np.ndarray, seed: int, progress:
         The distance beyond which a picture is refused.
     """
     rng = np.random.default_rng(seed)
-    features: dict[str, list[np.ndarray]] = {name: [] for name in PRESENTATIONS}
-    for done, image in enumerate(images, start=1):
-        for name, presented in presented_as(image[0].astype(np.float32) / 255.0, rng):
-            features[name].append(presented)
-        progress(done, len(images), "radiographs presented")
-    pooled = {name: _pooled(network, np.stack(pictures)) for name, pictures in features.items()}
-    inputs = np.concatenate(list(pooled.values()))
-    classes = np.repeat(np.arange(len(PRESENTATIONS)), [len(pooled[name]) for name in PRESENTATIONS])
-    mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
-    model = LogisticRegression(C=STRENGTH, max_iter=500).fit((inputs - mean) / scale, classes)
-    weight = model.coef_ / scale
+    names, features, shown = [], [], []
+    for number, image in enumerate(images):
+        presented, pictures = zip(*presented_as(image[0].astype(np.float32) / 255.0, rng), strict=True)
+        names += presented
+        features.append(_pooled(network, np.stack(pictures)))
+        shown += [number] * len(presented)
+        progress(number + 1, len(images), "radiographs presented to the gate")
+    pooled, name, of = np.concatenate(features), np.array(names), np.array(shown)
+    weight, bias = fit_classes(pooled, name)
     network.presentation.weight.data = torch.from_numpy(weight).float()
-    network.presentation.bias.data = torch.from_numpy(model.intercept_ - weight @ mean).float()
-    upright = pooled["upright"]
-    fitted = np.arange(len(upright)) % HELD_BACK != 0
-    covariance = LedoitWolf().fit(upright[fitted])
-    network.typical.copy_(torch.from_numpy(covariance.location_))
-    network.whitening.copy_(torch.from_numpy(np.linalg.cholesky(covariance.precision_)))
-    whitened = (upright[~fitted] - covariance.location_) @ np.linalg.cholesky(covariance.precision_)
-    distances = np.sqrt(np.square(whitened).mean(axis=1))
-    return float(np.quantile(distances, DISTANCE_QUANTILE) * DISTANCE_MARGIN)
+    network.presentation.bias.data = torch.from_numpy(bias).float()
+    standing = np.isin(name, ("upright", "mirrored"))
+    typical, whitening, limit = fit_distance(pooled[standing], of[standing])
+    network.typical.copy_(torch.from_numpy(typical))
+    network.whitening.copy_(torch.from_numpy(whitening))
+    return limit
+
+
+def fit_classes(pooled: np.ndarray, name: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Logistic regression of the presentations on pooled features: weight (7, channels) and bias (7,).
+
+    Args:
+        pooled: float32 (n, channels).
+        name: str (n,), of ``PRESENTATIONS``.
+    """
+    classes = np.array([PRESENTATIONS.index(one) for one in name])
+    mean, scale = pooled.mean(axis=0), pooled.std(axis=0) + 1e-6
+    model = LogisticRegression(C=STRENGTH, max_iter=500).fit((pooled - mean) / scale, classes)
+    weight = model.coef_ / scale
+    return weight, model.intercept_ - weight @ mean
+
+
+def fit_distance(pooled: np.ndarray, radiograph: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Centre (channels,) and whitening (channels, channels) of radiographs, and the distance that is too far.
+
+    Args:
+        pooled: float32 (n, channels), of radiographs that are to be read.
+        radiograph: int (n,), which one each shows: those that place the limit fit nothing.
+    """
+    fitted = radiograph % HELD_BACK != 0
+    covariance = LedoitWolf().fit(pooled[fitted])
+    whitening = np.linalg.cholesky(covariance.precision_)
+    distances = np.sqrt(np.square((pooled[~fitted] - covariance.location_) @ whitening).mean(axis=1))
+    return covariance.location_, whitening, float(np.quantile(distances, DISTANCE_QUANTILE) * DISTANCE_MARGIN)
 
 
 def presented_as(image: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
     """One upright radiograph, float32 (side, side), in every presentation, each standardised as the reader would."""
     side = image.shape[0]
     yield "upright", image
-    yield "turned_clockwise", np.rot90(image, -1)
-    yield "turned_anticlockwise", np.rot90(image, 1)
-    yield "upside_down", np.rot90(image, 2)
-    yield "inverted", network_input(np.ascontiguousarray(1.0 - image), side)[0]
-    yield "mirrored", image[:, ::-1]
-    for _ in range(OTHERS_PER_RADIOGRAPH):
-        picture = _third(image, rng) if rng.random() < 0.4 else draw_other(side, rng)
-        yield "other", network_input(np.ascontiguousarray(picture, np.float32), side)[0]
+    yield "upright", as_elsewhere(image, rng)
+    turns = {"turned_clockwise": -1, "turned_anticlockwise": 1, "upside_down": 2}
+    for name, quarters in turns.items():
+        yield name, np.rot90(_either(image, rng), quarters)
+    yield "inverted", _standardised(1.0 - _either(image, rng), side)
+    yield "mirrored", _either(image, rng)[:, ::-1]
+    for _ in range(PARTS):
+        yield "other", _standardised(part_of(image, rng), side)
+    for _ in range(DRAWN):
+        yield "other", _standardised(draw_other(side, rng), side)
 
 
-def draw_other(side: int, rng: np.random.Generator) -> np.ndarray:
-    """A picture of something that is not a radiograph: float32 (side, side), 0..1."""
-    kind = rng.integers(4)
-    if kind == 0:
-        coarse = max(2, int(side * rng.uniform(0.01, 1.0)))
-        return cv2.resize(rng.random((coarse, coarse)).astype(np.float32), (side, side))
-    if kind == 1:
-        angle = rng.uniform(0, 2 * np.pi)
-        across = np.cos(angle) * np.arange(side)[:, None] + np.sin(angle) * np.arange(side)[None, :]
-        return (0.5 + 0.5 * np.sin(across * rng.uniform(0.01, 0.5))).astype(np.float32)
-    canvas = np.full((side, side), rng.integers(256), np.uint8)
-    for _ in range(int(rng.integers(2, 25))):
-        place = tuple(int(value) for value in rng.integers(0, side, 2))
-        grey, size = int(rng.integers(256)), int(rng.integers(side // 20 + 2, side // 2))
-        if kind == 2:
-            text = "".join(chr(code) for code in rng.integers(48, 122, 12))
-            cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size / 60, grey, int(rng.integers(1, 4)))
-        elif rng.random() < 0.5:
-            axes = (size, max(2, int(size * rng.uniform(0.2, 1))))
-            cv2.ellipse(canvas, place, axes, rng.uniform(0, 180), 0, 360, grey, -1)
-        else:
-            cv2.rectangle(canvas, place, (place[0] + size, place[1] + size // 2), grey, -1)
-    return cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, side / 40)).astype(np.float32) / 255.0
+def as_elsewhere(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same radiograph as another hospital might send it, still whole and upright: float32 (side, side).
 
-
-def _third(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A window of a third of a radiograph's area or less, anywhere in it."""
+    Tilted, trimmed or with a margin, its window clipped, as coarse as the coarsest files.
+    """
     side = image.shape[0]
-    share = rng.uniform(0.15, 1 / 3)
-    height = int(side * min(1.0, np.sqrt(share) * rng.uniform(0.7, 1.4)))
-    width = max(8, min(side, int(share * side * side / height)))
-    top, left = rng.integers(0, side - height + 1), rng.integers(0, side - width + 1)
-    return image[top : top + height, left : left + width]
+    tilt = cv2.getRotationMatrix2D((side / 2, side / 2), rng.uniform(-TILT, TILT), 1.0)
+    border = cv2.BORDER_CONSTANT if rng.random() < 0.5 else cv2.BORDER_REPLICATE
+    changed = cv2.warpAffine(image, tilt, (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
+    if rng.random() < 0.6:
+        top, bottom, left, right = (int(side * share) for share in rng.uniform(0, TRIM, 4))
+        changed = changed[top : side - bottom, left : side - right]
+    else:
+        grey = float(rng.choice([0.0, rng.random()]))
+        top, bottom, left, right = (int(side * share) for share in rng.uniform(0, MARGIN, 4))
+        changed = np.pad(changed, ((top, bottom), (left, right)), constant_values=grey)
+    if rng.random() < 0.5:
+        low, high = np.percentile(changed, (rng.uniform(0, CLIP), 100 - rng.uniform(0, CLIP)))
+        changed = np.clip((changed - low) / max(high - low, 1e-3), 0.0, 1.0) ** np.exp(rng.uniform(-0.7, 0.7))
+    if rng.random() < 0.4:
+        coarse = int(rng.integers(COARSEST, max(COARSEST + 1, side)))
+        changed = cv2.resize(changed, (coarse, coarse), interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.3:
+        changed = np.clip(changed + rng.normal(0, 0.03, changed.shape), 0.0, 1.0)
+    return _standardised(changed, side)
+
+
+def _either(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As it is or as another hospital might send it."""
+    return image if rng.random() < 0.5 else as_elsewhere(image, rng)
+
+
+def _standardised(picture: np.ndarray, side: int) -> np.ndarray:
+    return network_input(np.ascontiguousarray(picture, np.float32), side)[0]
 
 
 @torch.inference_mode()
-def _pooled(network: OrganNet, pictures: np.ndarray, batch_size: int = 16) -> np.ndarray:
-    """Pooled features of pictures, float32 (n, side, side): float32 (n, channels)."""
-    batches = [pictures[start : start + batch_size, None] for start in range(0, len(pictures), batch_size)]
-    tensors = [
-        torch.from_numpy(np.ascontiguousarray(batch)).float().to(memory_format=torch.channels_last) for batch in batches
-    ]
-    return np.concatenate([network.pooled_features(tensor).numpy() for tensor in tensors])
+def _pooled(network: OrganNet, pictures: np.ndarray) -> np.ndarray:
+    """Pooled features of a few pictures, float32 (n, side, side): float32 (n, channels)."""
+    batch = torch.from_numpy(np.ascontiguousarray(pictures[:, None])).float().to(memory_format=torch.channels_last)
+    features: np.ndarray = network.pooled_features(batch).numpy()
+    return features
