@@ -118,6 +118,7 @@ class Reader:
             device=self.device,
             milliseconds=clock.total(),
             heat_unit=self.heat_unit,
+            heat_tested=bool(self.findings_card.heat_checked),
         )
 
     @property
@@ -156,6 +157,7 @@ class Reader:
             heat=heat,
             heat_in_lungs=heatmap.share_inside(fine, lungs),
             heat_in_heart=heatmap.share_inside(fine, heart),
+            heat_checked=self.findings_card.heat_checked.get(key),
         )
 
     def _without_score(self, radiograph: Radiograph, reason: str | None, clock: "Clock") -> Reading:

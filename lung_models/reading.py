@@ -45,6 +45,8 @@ class FindingReading:
         heat: float32 (h, w), 0..1: Grad-CAM on the fixed scale of the version, on a grid over the whole radiograph.
         heat_in_lungs: Share of the heat that lies inside the two lungs, 0..1; None where there is no heat.
         heat_in_heart: The same for the heart.
+        heat_checked: Whether this version's maps of the finding did better on val than a blob in the middle and than
+            chance; None when that was not tested or there were too few cases, see ``Reading.heat_tested``.
     """
 
     key: str
@@ -55,6 +57,7 @@ class FindingReading:
     heat: np.ndarray = field(repr=False)
     heat_in_lungs: float | None
     heat_in_heart: float | None
+    heat_checked: bool | None = None
 
     def heat_map(self, height: int, width: int) -> np.ndarray:
         """The heat resized (bilinear) to an image: float32 (height, width), 0..1 on the fixed scale."""
@@ -137,6 +140,7 @@ class Reading:
         device: Where the networks ran, for the page, for example ``CPU (OpenVINO, f32)``.
         milliseconds: Time taken by stage: ``decode``, ``organs``, ``findings``, ``total``.
         heat_unit: What 1.0 on the scale of the heat maps means; empty when there are none.
+        heat_tested: Whether the version's heat maps were tested on val; then ``heat_checked`` of each finding counts.
     """
 
     radiograph: Radiograph
@@ -149,6 +153,7 @@ class Reading:
     device: str
     milliseconds: Mapping[str, float]
     heat_unit: str = ""
+    heat_tested: bool = False
 
     def finding(self, key: str) -> FindingReading:
         """The reading of one finding; KeyError when refused or unknown."""

@@ -59,6 +59,18 @@ class Card:
         return self.data.get("framing", "whole") == "organs"
 
     @property
+    def heat_checked(self) -> dict[str, bool | None]:
+        """By finding, whether its heat maps beat a centred blob and a random order on val; None: too few cases to tell.
+
+        Empty when they were not tested, see :mod:`lung_models.evaluate.heat`.
+        """
+        checked: dict[str, bool | None] = {}
+        for one in self.data.get("where_it_looked", {}).get("findings", []):
+            answers = (one["better_than_blob"], one["better_than_random"])
+            checked[one["finding"]] = None if None in answers else all(answers)
+        return checked
+
+    @property
     def companions(self) -> dict[str, str]:
         """SHA-256 by name of networks made the same way without part of the data, kept only to be scored."""
         return dict(self.data.get("companions", {}))

@@ -4,6 +4,7 @@ import gc
 import shutil
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -65,6 +66,27 @@ def test_a_reading_names_the_models_that_made_it(reader: Reader, reading: Readin
     assert reading.models["findings"] == reader.findings_card.stamp
     assert reading.models["organs"] == reader.organs_card.stamp
     assert set(reading.milliseconds) == {"decode", "organs", "findings", "total"}
+
+
+def test_a_reading_says_which_heat_maps_held_on_validation(reader: Reader, chest_file: Path) -> None:
+    answers = [(True, True), (False, True), (True, False), (None, None)]
+    rows = [
+        {"finding": key, "better_than_blob": blob, "better_than_random": random}
+        for key, (blob, random) in zip(KEYS, answers, strict=False)
+    ]
+    card = reader.findings_card
+    untested = {name: value for name, value in card.data.items() if name != "where_it_looked"}
+    tested = {**untested, "where_it_looked": {"protocol": "", "findings": rows}}
+
+    def read_with(data: dict[str, Any]) -> Reading:
+        radiograph = decode(chest_file.read_bytes(), "chest")
+        return replace(reader, findings_card=replace(card, data=data)).read(radiograph)
+
+    reading = read_with(tested)
+    assert reading.heat_tested
+    assert [one.heat_checked for one in reading.findings] == [True, False, False, None, None, None]
+    reading = read_with(untested)
+    assert not reading.heat_tested and all(one.heat_checked is None for one in reading.findings)
 
 
 def test_memory_stays_flat_over_a_hundred_readings(reader: Reader, chest_file: Path) -> None:
