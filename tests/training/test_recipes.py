@@ -8,15 +8,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from lung_models import figures
 from lung_models.__main__ import main
 from lung_models.decode import decode
+from lung_models.evaluate.organs import LEFT_OUT
 from lung_models.findings import KEYS
 from lung_models.training import making
 from lung_models.training.recipes import FINDINGS_RECIPES, ORGANS_RECIPES, Stage
 from lung_models.training.trainer import Settings
-from lung_models.weights import WeightStore
+from lung_models.weights import NoWeights, WeightStore
 from tests.conftest import ROOT
 
 SIDE = 64
@@ -56,7 +58,9 @@ def labelled_folder(tmp_path_factory: pytest.TempPathFactory, chest_file: Path) 
             mask = np.zeros((SIDE, SIDE), np.uint8)
             mask[10:50, 8:28] = 255
             cv2.imwrite(str(folder / "segmentation" / "masks" / "right_lung" / f"{index}.png"), mask)
-            table.writerow({"file": f"images/{index}.png", "source": "jsrt", "structures": "right_lung"})
+            table.writerow(
+                {"file": f"images/{index}.png", "source": ("jsrt", "shenzhen")[index % 2], "structures": "right_lung"}
+            )
     return folder
 
 
@@ -69,6 +73,8 @@ def test_train_writes_a_version_that_evaluate_scores(
     monkeypatch.setitem(ORGANS_RECIPES, "tiny", replace(ORGANS_RECIPES["lite0"], size=SIDE, settings=settings))
     monkeypatch.setattr(making, "PRESENTATION_RADIOGRAPHS", 10)
     monkeypatch.setattr(figures, "BOOTSTRAPS", 20)
+    monkeypatch.setattr("lung_models.evaluate.gate.RADIOGRAPHS", 2)
+    monkeypatch.setattr("lung_models.evaluate.other_pictures.DRAWN", 6)
     common = ["--data", str(labelled_folder)]
     where = ["--out", str(tmp_path / "weights"), "--checkpoints", str(tmp_path / "checkpoints")]
     for network in ("organs", "findings"):
@@ -86,6 +92,34 @@ def test_train_writes_a_version_that_evaluate_scores(
     with pytest.raises(SystemExit):
         main(["train"])
     assert main(["train", "findings", *common, "--recipe", "tiny", *where]) == 1, "a version is never changed"
+
+
+def test_a_source_is_scored_by_a_network_that_never_saw_it(
+    labelled_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, channels = Settings(epochs=1, batch_size=2), (32, 16, 16, 8, 8)
+    recipe = replace(
+        ORGANS_RECIPES["lite0"], size=SIDE, settings=settings, decoder_channels=channels, leave_one_source_out=True
+    )
+    monkeypatch.setitem(ORGANS_RECIPES, "tiny", recipe)
+    monkeypatch.setattr(making, "PRESENTATION_RADIOGRAPHS", 10)
+    monkeypatch.setattr(figures, "BOOTSTRAPS", 20)
+    monkeypatch.setattr("lung_models.evaluate.gate.RADIOGRAPHS", 2)
+    monkeypatch.setattr("lung_models.evaluate.other_pictures.DRAWN", 6)
+    where = ["--out", str(tmp_path / "weights"), "--checkpoints", str(tmp_path / "checkpoints")]
+    assert main(["train", "organs", "--data", str(labelled_folder), "--recipe", "tiny", *where]) == 0
+    store = WeightStore(tmp_path / "weights")
+    card = store.card("organs")
+    assert set(card.companions) == {"without_jsrt", "without_shenzhen"}
+    parameters = [store.load(card, one).state_dict()["unet.encoder.conv_stem.weight"] for one in card.companions]
+    assert not torch.equal(*parameters)
+    dice = {figure["group"]: figure for figure in card.data["metrics"] if figure["name"] == "Dice"}
+    assert dice["lungs, all sources"]["n"] == OUTLINED
+    assert {one["protocol"] for one in dice.values()} == {LEFT_OUT}
+    assert [one["images"] for one in card.data["training_data"] if one["use"] == "outlines and gate"] == [8, 7]
+    (store.root / "organs" / card.version / "without_jsrt.safetensors").write_bytes(b"something else")
+    with pytest.raises(NoWeights, match="not the ones on its card"):
+        store.load(card, "without_jsrt")
 
 
 @pytest.mark.parametrize("network, recipes_of", [("findings", FINDINGS_RECIPES), ("organs", ORGANS_RECIPES)])
