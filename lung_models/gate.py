@@ -19,7 +19,8 @@ SMALLEST_SIDE = 64  # pixels; the smallest radiographs trained on
 LONGEST_OVER_SHORTEST = 2.0  # of the picture's sides; chest radiographs stay below about 1.4
 SAMPLED_SIDE = 512  # pixels; about so many rows and columns are looked at to tell a blank picture
 BLANK_RANGE = 0.01  # of full scale: grey levels that span less are a blank picture
-LARGER_LUNG = (0.05, 0.45)  # plausible area of the larger lung over that of the picture; the other may be opaque
+# Plausible area of the larger lung over that of the picture; the other may be opaque, and a child's are small.
+LARGER_LUNG = (0.015, 0.45)
 CERTAINTY = 0.7  # probability from which a picture is said to be turned, inverted or mirrored, and not just refused
 # Of an edge of the picture that a lung must touch beside it, or both lungs above them, to count as cut off. Of 825
 # radiographs one touched 0.14 of an edge, the others less; a middle third mostly touches half of those beside it.
