@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lung_models.findings import BY_KEY
+from pages.components.where_it_looked import draw_where_it_looked
 from pages.components.words import plain
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def draw_content(data: dict[str, Any]) -> None:
     st.write(plain(data.get("summary", "")))
     draw_identity(data)
     draw_metrics(data.get("metrics", []))
+    draw_where_it_looked(data.get("where_it_looked"))
     if "calibration" in data:
         draw_calibration(data["calibration"])
         draw_geometry(data["calibration"], data.get("geometry", {}))

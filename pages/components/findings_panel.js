@@ -50,7 +50,9 @@ class Panel {
     const call = element("span", `call ${row.call}${row.abnormal ? "" : " normal"}`);
     call.append(element("i"), row.call);
     head.append(element("span", "figure", percent), call);
-    button.append(head, meter(row), element("span", "heat", row.heat));
+    const heat = element("span", "heat", row.heat);
+    if (row.doubt) heat.append(element("span", "doubt", row.doubt));
+    button.append(head, meter(row), heat);
     button.setAttribute(
       "aria-label", `${row.name}: ${percent}, ${row.call}${row.primary ? ", the most likely of the six" : ""}`);
     button.setAttribute("aria-keyshortcuts", String(index + 1));

@@ -55,6 +55,7 @@ def _row(one: FindingReading, reading: Reading) -> dict[str, Any]:
         f"{finding.meaning} Calibrated probability {one.probability:.1%}. Operating point {one.threshold:.1%}; "
         f"from {low:.1%} to {high:.1%} is called uncertain. Model {reading.models['findings'].version}."
     )
+    doubt = _doubt(one, reading)
     return {
         "key": one.key,
         "name": finding.name,
@@ -65,8 +66,9 @@ def _row(one: FindingReading, reading: Reading) -> dict[str, Any]:
         "call": one.call,
         "abnormal": finding in ABNORMAL,
         "primary": one.key == reading.primary,
-        "tip": tip,
+        "tip": f"{tip} {doubt}".strip(),
         "heat": _heat_text(one),
+        "doubt": "" if one.call == "absent" else doubt,
     }
 
 
@@ -77,6 +79,18 @@ def _heat_text(one: FindingReading) -> str:
     shares = [(one.heat_in_lungs, "in the lungs"), (one.heat_in_heart, "in the heart")]
     parts = [f"{share:.0%} {where}" for share, where in shares if share is not None]
     return f"Share of the heat: {', '.join(parts)}." if parts else "There is no heat in this map."
+
+
+def _doubt(one: FindingReading, reading: Reading) -> str:
+    """Why not to rely on where the map points; empty when validation spoke for it, or when it was not tested at all."""
+    if not reading.heat_tested or one.heat_checked:
+        return ""
+    if one.heat_checked is None:
+        return "Whether this finding's maps point at the right place is not known: there were too few cases to test."
+    return (
+        "On validation this finding's maps did no better than a blob in the middle of the picture, or than chance: do "
+        "not rely on where it points."
+    )
 
 
 def _measurements(anatomy: Anatomy | None, reading: Reading) -> list[Line]:

@@ -20,6 +20,22 @@ def test_heat_of_an_absent_finding_is_said_to_be_withheld(reading: Reading) -> N
     assert rows["pleural_effusion"]["heat"] == "Share of the heat: 71% in the lungs, 12% in the heart."
 
 
+def test_a_map_that_did_no_better_than_a_blob_says_so(reading: Reading) -> None:
+    def doubt(call: str, checked: bool | None, tested: bool = True) -> tuple[str, str]:
+        one = replace(reading.finding("pleural_effusion"), call=call, heat_checked=checked)
+        row = panel_content(replace(reading, findings=(one,), heat_tested=tested), study="s")["rows"][0]
+        return row["doubt"], row["tip"]
+
+    line, tip = doubt("present", False)
+    assert "did no better than a blob in the middle of the picture" in line and tip.endswith(line)
+    assert doubt("uncertain", False) == (line, tip)
+    few, tip = doubt("present", None)
+    assert "too few cases to test" in few and tip.endswith(few)
+    for silent in (doubt("present", True), doubt("present", None, tested=False)):
+        assert silent[0] == "" and "maps" not in silent[1]
+    assert doubt("absent", False)[0] == "", "no map is shown, so that there is nothing to doubt"
+
+
 def test_areas_are_in_square_centimetres_only_with_pixel_spacing(reading: Reading) -> None:
     def area(spacing: Spacing | None) -> str:
         changed = replace(reading, radiograph=replace(reading.radiograph, spacing=spacing))

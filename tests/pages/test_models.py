@@ -7,12 +7,24 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lung_models.findings import KEYS
+from lung_models.evaluate.heat import MEASURES
+from lung_models.findings import BY_KEY, KEYS
 from lung_models.weights import NETWORKS, Card, WeightStore
 from pages.components.notice import NOTICE
 from tests.conftest import ROOT, missing
 
 FINDING = {"slope": 1.1, "geometry": [0.5, -0.25], "intercept": -0.2, "threshold": 0.31, "low": 0.25, "high": 0.4}
+LEAD = {"value": 0.123, "low": 0.045, "high": 0.234}
+LOOKED: list[dict[str, Any]] = [
+    {
+        **dict.fromkeys(MEASURES, LEAD),
+        **{"finding": key, "n": 40 + number, "patients": 30, "region": "the lungs and the heart"},
+        **{"better_than_blob": blob, "better_than_random": random, "pointing": None},
+    }
+    for number, (key, blob, random) in enumerate(
+        [(KEYS[0], True, True), (KEYS[1], False, True), (KEYS[2], True, False), (KEYS[3], None, None)]
+    )
+]
 CARD: dict[str, Any] = {
     "network": "findings",
     "architecture": "FindingsNet",
@@ -42,6 +54,7 @@ CARD: dict[str, Any] = {
     "head_fitted_on": {"images": 382, "statement": "Fitted on all of val."},
     "heat_scale": 3.0,
     "terms": "Not for sale.",
+    "where_it_looked": {"protocol": "No boxes.", "radiographs": 321, "refused": 17, "findings": LOOKED},
 }
 Show = Callable[[Path], AppTest]
 
@@ -96,12 +109,31 @@ def test_figures_come_with_interval_and_number_of_cases(show: Show, root: Path) 
     assert list(figures["n"]) == ["321", "5"]
 
 
+def test_where_it_looked_says_which_maps_are_labelled(show: Show, root: Path) -> None:
+    tables = [table.value for table in show(root).expander[0].table]
+    places = next(table for table in tables if "In the app" in table)
+    assert list(places["Finding"]) == [BY_KEY[key].name for key in KEYS[:4]]
+    labels = ["shown without a label", "do not rely on it", "do not rely on it", "too few cases to tell"]
+    assert [wanted in said for wanted, said in zip(labels, places["In the app"], strict=True)] == [True] * 4
+    assert list(places["Hottest place inside"]) == ["\\-"] * 4
+    orders = next(table for table in tables if "Order of" in table)
+    assert list(orders["The map is"][:6]) == ["", "better", "better", "", "better", "no better"]
+
+
+def test_a_card_whose_maps_were_not_tested_has_no_such_table(show: Show, root: Path) -> None:
+    write(root, "three", json.dumps({key: value for key, value in CARD.items() if key != "where_it_looked"}))
+    page = show(root)
+    titles = {one.label: [text.value for text in one.subheader] for one in page.expander}
+    assert "Where it looked" in titles["two"] and "Where it looked" not in titles["three"]
+
+
 def test_all_that_a_card_says_is_on_the_page(show: Show, root: Path) -> None:
     text = all_text(show(root))
     for wanted in (
         *("Research", "Adults only", "Frontal films only", "Not for sale", "ab" * 32, "head alone", "31.0%"),
         *("base", '{"stages": [{"size": 128}]}', "images: 382; statement: Fitted on all of val.", "organs-9", "2.38"),
         *("heart size", "lung size", "0.500", "-0.250", "0.050"),
+        *("No boxes.", "17 of them refused", "43 in 30 patients", "0.123 (0.045 to 0.234)"),
     ):
         assert wanted in text, wanted
 
@@ -114,6 +146,7 @@ def test_all_that_a_card_says_is_on_the_page(show: Show, root: Path) -> None:
         "{}",
         json.dumps({**CARD, "calibration": {"findings": {"edema": {}}}}),
         json.dumps({**CARD, "metrics": [{"name": "AUROC", "value": "high"}]}),
+        json.dumps({**CARD, "where_it_looked": {"findings": LOOKED}}),
         json.dumps({**CARD, "geometry": {"quantities": ["one too few"]}}),
         json.dumps({key: value for key, value in CARD.items() if key != "sha256"}),
     ],
@@ -164,6 +197,8 @@ def forms(said: Any) -> list[str]:
     """How a value may stand on the page."""
     if isinstance(said, bool):
         return [json.dumps(said)]
+    if said in BY_KEY:
+        return [BY_KEY[said].name]
     if isinstance(said, float):
         return [str(said), f"{said:.3f}", f"{said:.2f}", f"{said:.1%}"]
     return [" ".join(str(said).split()), str(said).capitalize()]
