@@ -39,7 +39,7 @@ from lung_models.training.trainer import Callback, Settings
 from lung_models.weights import Card, WeightStore, as_kept
 
 HEAT_QUANTILE = 0.95  # of the heat of findings called present on val: shown as full scale
-PRESENTATION_RADIOGRAPHS = 700  # NIH radiographs added to those with outlines when the gate is taught
+PRESENTATION_RADIOGRAPHS = 300  # NIH radiographs added to those with outlines when the gate is taught
 TRAINING_MARGIN = 0.12  # of the frames that features are learnt on; wider than the reader's, for crops make it vary
 
 

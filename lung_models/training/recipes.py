@@ -107,10 +107,19 @@ _FINDINGS = (
         pretrained=False,
         base="efficientnet-lite0-1",
         framed=True,
-        stages=(Stage(224, True, Settings(epochs=3, batch_size=16, learning_rate=2e-4, seed=1)),),
-        summary="The features of efficientnet-lite0-1, trained further on the frame around the organs at 224 pixels, "
-        "with the RSNA readers' labels beside the mined ones; head, calibration and operating points fitted anew to "
-        "radiologists' labels.",
+        stages=(),
+        summary="The features of efficientnet-lite0-1, looking at the frame around the organs instead of the whole "
+        "picture; head, calibration and operating points fitted anew to radiologists' labels.",
+    ),
+    FindingsRecipe(
+        name="seven-layer-refitted",
+        version="seven-layer-2",
+        network=SevenLayerCNN,
+        pretrained=False,
+        base="seven-layer-1",
+        stages=(),
+        summary="The baseline: the features of seven-layer-1; head, calibration and operating points fitted anew with "
+        "the organ model of today.",
     ),
 )
 _ORGANS = (
