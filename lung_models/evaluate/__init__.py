@@ -6,6 +6,7 @@ from typing import Any
 from lung_models.calibration import Calibration
 from lung_models.evaluate.findings import as_shipped, cross_validated, findings_figures, frozen_features
 from lung_models.evaluate.gate import gate_figures, gate_of
+from lung_models.evaluate.heat import where_it_looked
 from lung_models.evaluate.organs import HELD_OUT, LEFT_OUT, OutlineScore, organs_figures, ratio_pairs, score_outlines
 from lung_models.evaluate.robustness import robustness_figures
 from lung_models.figures import Figure
@@ -18,14 +19,15 @@ def evidence(store: WeightStore, card: Card, data: Path, progress: Progress = si
 
     Returns:
         What a card holds of it: ``metrics``, figures as :meth:`lung_models.figures.Figure.to_json` writes them, and
-        for organ models ``cardiothoracic_ratios``, by source pairs of the ratio drawn by hand and the one measured.
+        for organ models ``cardiothoracic_ratios``, by source pairs of the ratio drawn by hand and the one measured, for
+        classifiers ``where_it_looked``, see :mod:`lung_models.evaluate.heat`.
     """
     if card.network == "organs":
         scores, protocol = _outline_scores(store, card, data, progress)
         figures = [*organs_figures(scores, protocol), *gate_figures(gate_of(store, card), data, progress)]
         return {"metrics": _to_json(figures), "cardiothoracic_ratios": ratio_pairs(scores)}
     figures = _findings(store, card, data, progress)
-    return {"metrics": _to_json(figures)}
+    return {"metrics": _to_json(figures), "where_it_looked": where_it_looked(store, card, data, progress)}
 
 
 def _to_json(figures: list[Figure]) -> list[dict[str, Any]]:
