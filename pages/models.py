@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from lung_models.findings import BY_KEY
+from pages.components.agreement import draw_agreement
 from pages.components.where_it_looked import draw_where_it_looked
 from pages.components.words import plain
 
@@ -97,17 +99,38 @@ def draw_card(card: "Card", active: bool) -> None:
 
 
 def draw_content(data: dict[str, Any]) -> None:
-    """All that a card says."""
+    """All that a card says; first what a reader must know, the rest in tabs of its own."""
     st.write(plain(data.get("summary", "")))
-    draw_identity(data)
-    draw_metrics(data.get("metrics", []))
-    draw_where_it_looked(data.get("where_it_looked"))
-    if "calibration" in data:
-        draw_calibration(data["calibration"])
-        draw_geometry(data["calibration"], data.get("geometry", {}))
-    draw_training_data(data)
+    shown = {title: draw for title, (field, draw) in TABS.items() if field is None or data.get(field)}
+    for tab, draw in zip(st.tabs(list(shown)), shown.values(), strict=True):
+        with tab:
+            draw(data)
+
+
+def draw_in_short(data: dict[str, Any]) -> None:
+    """What it is for, where it fails, and the few figures that a reader wants first."""
     draw_use(data)
+    draw_metrics([figure for figure in data.get("metrics", []) if is_headline(figure)])
+
+
+def draw_operating_points(data: dict[str, Any]) -> None:
+    """How a score becomes a probability and a call."""
+    draw_calibration(data["calibration"])
+    draw_geometry(data["calibration"], data.get("geometry", {}))
+
+
+def draw_making(data: dict[str, Any]) -> None:
+    """What it is, from what and how it was made."""
+    draw_identity(data)
+    draw_training_data(data)
     draw_recipe(data.get("recipe", {}))
+
+
+def is_headline(figure: dict[str, Any]) -> bool:
+    """Whether a figure is among the few that a reader wants first."""
+    if figure["name"] in ("Dice", "Cardiothoracic ratio, mean absolute error", "Refused"):
+        return str(figure.get("group", "")).endswith("all sources")
+    return figure["name"] in ("AUROC", "Accuracy", "Sensitivity", "Specificity")
 
 
 def draw_identity(data: dict[str, Any]) -> None:
@@ -239,6 +262,17 @@ def interval(one: dict[str, Any]) -> str:
     if one.get("low") is None or one.get("high") is None:
         return "not given"
     return f"{one['low']:.3f} to {one['high']:.3f}"
+
+
+TABS: dict[str, tuple[str | None, Callable[[dict[str, Any]], None]]] = {
+    "In short": (None, draw_in_short),
+    "Where it looked": ("where_it_looked", lambda data: draw_where_it_looked(data["where_it_looked"])),
+    "Cardiothoracic ratio": ("cardiothoracic_ratios", lambda data: draw_agreement(data["cardiothoracic_ratios"])),
+    "Operating points": ("calibration", draw_operating_points),
+    "All figures": ("metrics", lambda data: draw_metrics(data["metrics"])),
+    "How it was made": (None, draw_making),
+}
+"""What a card is shown in: the field that must be there, None where nothing must, and what draws it."""
 
 
 if __name__ == "__main__":  # a fresh Streamlit server runs this file itself when its URL is the first one asked for

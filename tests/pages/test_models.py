@@ -104,9 +104,18 @@ def test_every_version_is_shown_and_the_active_one_is_marked_and_open(show: Show
 
 
 def test_figures_come_with_interval_and_number_of_cases(show: Show, root: Path) -> None:
-    figures = show(root).expander[0].table[1].value
+    tables = [table.value for table in show(root).expander[0].table]
+    figures = next(table for table in tables if "95 % interval" in table)
     assert list(figures["95 % interval"]) == ["0\\.790 to 0\\.830", "not given"]
     assert list(figures["n"]) == ["321", "5"]
+
+
+def test_what_a_reader_must_know_comes_first(show: Show, root: Path) -> None:
+    tabs = show(root).expander[0].tabs
+    titles = ["In short", "Where it looked", "Operating points", "All figures", "How it was made"]
+    assert [tab.label for tab in tabs] == titles
+    words = [element.value for element in tabs[0].markdown]
+    assert "Research" in words[0] and "Adults only" in words[2]
 
 
 def test_where_it_looked_says_which_maps_are_labelled(show: Show, root: Path) -> None:
