@@ -18,7 +18,7 @@ from lung_models import anatomy as organs
 from lung_models import gate, heatmap, runtime
 from lung_models.calibration import Calibration
 from lung_models.findings import KEYS
-from lung_models.preprocess import WHOLE, network_input
+from lung_models.preprocess import VIEWS, WHOLE, network_input, views
 from lung_models.radiograph import Radiograph, Refusal
 from lung_models.reading import Anatomy, FindingReading, ModelStamp, Reading
 from lung_models.weights import DEFAULT_ROOT, Card, NoWeights, WeightStore
@@ -89,12 +89,17 @@ class Reader:
         scale = self.findings_card.data["heat_scale"]
         return f"1.0 = a contribution of {scale:.2f} to the finding's log-odds before calibration"
 
-    def read(self, radiograph: Radiograph, decode_milliseconds: float = 0.0) -> Reading:
+    def read(self, radiograph: Radiograph, decode_milliseconds: float = 0.0, *, averaged: bool = False) -> Reading:
         """Read one radiograph.
+
+        Averaged, each probability is the mean of the calibrated ones of ten views (:func:`preprocess.views`), with
+        their spread; calls and ``primary`` follow from the mean. The organs are outlined and measured once, and the
+        heat map is that of the first view, as ever. Calibration and operating points were fitted to single views.
 
         Args:
             radiograph: What :func:`lung_models.decode.decode` returned.
             decode_milliseconds: How long that took, to be passed on.
+            averaged: Whether the classifier is to look ten times, in one batch.
 
         Returns:
             The reading; refused, with a reason and no score, when the gate says so.
@@ -105,7 +110,7 @@ class Reader:
         if verdict.reason is not None or verdict.anatomy is None:
             return self._without_score(radiograph, verdict.reason, clock)
         outlined = verdict.anatomy
-        findings = self._score(radiograph, outlined)
+        findings = self._score(radiograph, outlined, averaged)
         clock.lap("findings")
         return Reading(
             radiograph=radiograph,
@@ -119,6 +124,7 @@ class Reader:
             milliseconds=clock.total(),
             heat_unit=self.heat_unit,
             heat_tested=bool(self.findings_card.heat_checked),
+            views=VIEWS if averaged else 1,
         )
 
     @property
@@ -127,26 +133,29 @@ class Reader:
         limit = float(self.organs_card.data["gate"]["distance_limit"])
         return gate.Gate(self.organ_net, self.organs_card.input_size, limit)
 
-    def _score(self, radiograph: Radiograph, outlined: Anatomy) -> tuple[FindingReading, ...]:
+    def _score(self, radiograph: Radiograph, outlined: Anatomy, averaged: bool) -> tuple[FindingReading, ...]:
         """The six findings with their heat maps, from one forward pass."""
         frame = organs.frame(outlined) if self.findings_card.looks_at_organs else WHOLE
-        image = network_input(radiograph.pixels, self.findings_card.input_size, frame)
-        logits, features = self.findings_net.run(image[np.newaxis])
-        probabilities = self.calibration.probabilities(logits, organs.geometry(outlined)[np.newaxis])[0]
+        pixels, size = radiograph.pixels, self.findings_card.input_size
+        images = views(pixels, size, frame) if averaged else network_input(pixels, size, frame)[np.newaxis]
+        logits, features = self.findings_net.run(images)
+        probabilities = self.calibration.probabilities(logits, organs.geometry(outlined)[np.newaxis])
         if not np.isfinite(probabilities).all():
             raise Refusal("The network's output is not a number: no score is given. Try --device cpu.")
         heat = heatmap.closed_form(features[0], self.head_weight)
         heat = heatmap.on_fixed_scale(heat, float(self.findings_card.data["heat_scale"]))
         right, left, heart = outlined.organ_probability >= 0.5
         return tuple(
-            self._finding(key, float(probability), heatmap.placed(one, frame), right | left, heart)
-            for key, probability, one in zip(KEYS, probabilities, heat, strict=True)
+            self._finding(key, seen, heatmap.placed(one, frame), right | left, heart)
+            for key, seen, one in zip(KEYS, probabilities.T, heat, strict=True)
         )
 
     def _finding(
-        self, key: str, probability: float, heat: np.ndarray, lungs: np.ndarray, heart: np.ndarray
+        self, key: str, seen: np.ndarray, heat: np.ndarray, lungs: np.ndarray, heart: np.ndarray
     ) -> FindingReading:
+        """One finding from its probabilities, float (views,), and its heat."""
         fitted = self.calibration.findings[key]
+        probability = float(seen.mean())
         fine = cv2.resize(heat, lungs.shape[::-1], interpolation=cv2.INTER_LINEAR)
         return FindingReading(
             key=key,
@@ -158,6 +167,7 @@ class Reader:
             heat_in_lungs=heatmap.share_inside(fine, lungs),
             heat_in_heart=heatmap.share_inside(fine, heart),
             heat_checked=self.findings_card.heat_checked.get(key),
+            spread=(float(seen.min()), float(seen.max())) if len(seen) > 1 else None,
         )
 
     def _without_score(self, radiograph: Radiograph, reason: str | None, clock: "Clock") -> Reading:

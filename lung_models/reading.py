@@ -38,7 +38,7 @@ class FindingReading:
 
     Args:
         key: Key of the finding, see :mod:`lung_models.findings`.
-        probability: Calibrated probability, 0..1.
+        probability: Calibrated probability, 0..1; of an averaged reading the mean over its views.
         threshold: Operating point of this version, 0..1.
         band: The uncertain band around it, (low, high), 0..1.
         call: ``present`` above the band, ``absent`` below it, else ``uncertain``.
@@ -47,6 +47,7 @@ class FindingReading:
         heat_in_heart: The same for the heart.
         heat_checked: Whether this version's maps of the finding did better on val than a blob in the middle and than
             chance; None when that was not tested or there were too few cases, see ``Reading.heat_tested``.
+        spread: Lowest and highest probability among the views of an averaged reading, 0..1; else None.
     """
 
     key: str
@@ -58,6 +59,7 @@ class FindingReading:
     heat_in_lungs: float | None
     heat_in_heart: float | None
     heat_checked: bool | None = None
+    spread: tuple[float, float] | None = None
 
     def heat_map(self, height: int, width: int) -> np.ndarray:
         """The heat resized (bilinear) to an image: float32 (height, width), 0..1 on the fixed scale."""
@@ -141,6 +143,7 @@ class Reading:
         milliseconds: Time taken by stage: ``decode``, ``organs``, ``findings``, ``total``.
         heat_unit: What 1.0 on the scale of the heat maps means; empty when there are none.
         heat_tested: Whether the version's heat maps were tested on val; then ``heat_checked`` of each finding counts.
+        views: How many views of the radiograph each probability is the mean of; 1 unless the reading was averaged.
     """
 
     radiograph: Radiograph
@@ -154,6 +157,12 @@ class Reading:
     milliseconds: Mapping[str, float]
     heat_unit: str = ""
     heat_tested: bool = False
+    views: int = 1
+
+    @property
+    def averaged(self) -> bool:
+        """Whether the probabilities are means over several views and have a spread; never of a refused reading."""
+        return self.views > 1
 
     def finding(self, key: str) -> FindingReading:
         """The reading of one finding; KeyError when refused or unknown."""
@@ -163,7 +172,7 @@ class Reading:
         raise KeyError(key)
 
     def to_json(self, path: str) -> dict[str, Any]:
-        """The object that the command line prints for ``path`` (DESIGN's contract)."""
+        """The object that the command line prints for ``path``; findings have a ``spread`` only when averaged."""
         anatomy = self.anatomy
         return {
             "path": path,
@@ -176,6 +185,7 @@ class Reading:
                     "probability": round(one.probability, 4),
                     "threshold": round(one.threshold, 4),
                     "call": one.call,
+                    **({} if one.spread is None else {"spread": [round(end, 4) for end in one.spread]}),
                 }
                 for one in self.findings
             }

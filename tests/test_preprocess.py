@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lung_models.decode import decode
-from lung_models.preprocess import network_input, standardise
+from lung_models.preprocess import VIEWS, WHOLE, Frame, network_input, standardise, views
 
 
 @given(
@@ -35,6 +35,29 @@ def test_gamma_hardly_matters(gamma: float, chest_file) -> None:
     changed, original = network_input(pixels**gamma, 128), network_input(pixels, 128)
     assert np.abs(changed - original).mean() < 0.02
     assert np.abs(changed - original).mean() < 0.5 * np.abs(pixels**gamma - pixels).mean()
+
+
+def test_a_moved_frame_keeps_its_size_and_stays_in_the_picture() -> None:
+    frame = Frame(0.2, 0.1, 0.6, 0.9)
+    moved = frame.moved(0.5, -0.1)
+    assert (moved.left, moved.top, moved.right, moved.bottom) == pytest.approx((0.4, 0.02, 0.8, 0.82))
+    assert frame.moved(0.0, -0.25) == Frame(0.2, 0.0, 0.6, pytest.approx(0.7))
+    assert WHOLE.moved(0.25, -0.125) == Frame(0.25, 0.0, 1.0, 0.875)
+    assert WHOLE.moved(0.0, 0.0) == WHOLE
+
+
+@pytest.mark.parametrize("frame", [WHOLE, Frame(0.1, 0.2, 0.9, 0.95)])
+def test_views_are_the_input_moved_and_mirrored(frame: Frame, chest_file) -> None:
+    pixels = decode(chest_file.read_bytes(), chest_file.name).pixels
+    seen = views(pixels, 128, frame)
+    assert seen.shape == (VIEWS, 1, 128, 128) and seen.dtype == np.float32
+    np.testing.assert_array_equal(seen[0], network_input(pixels, 128, frame))
+    np.testing.assert_array_equal(seen[VIEWS // 2 :], seen[: VIEWS // 2, ..., ::-1])
+    assert len({one.tobytes() for one in seen}) == VIEWS
+
+
+def test_views_of_a_picture_of_one_pixel() -> None:
+    assert views(np.ones((1, 1), np.float32), 8).shape == (VIEWS, 1, 8, 8)
 
 
 def test_a_constant_picture_is_black() -> None:
