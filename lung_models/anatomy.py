@@ -17,6 +17,7 @@ SMALLEST_ORGAN = 0.004  # of the radiograph's area; anything smaller is not call
 EDGE_SHARE = 0.02  # of an edge of the picture that an organ must touch before it counts as cut off
 ASYMMETRY = 2.0  # ratio of the lungs' areas from which they count as very different
 HEART_ON_THE_RIGHT = "The heart lies to the patient's right: a mirrored picture, a shift or dextrocardia."
+IMPLAUSIBLE_RATIO = 0.75  # cardiothoracic ratio beyond which an outline is more likely wrong than the heart that large
 LOW_CONTRAST = 0.12  # range between the 5th and the 95th percentile, of full scale, below which contrast is low
 FRAME_MARGIN = 0.05  # of the organs' width and height, added on every side of the frame that a classifier looks at
 GEOMETRY = (
@@ -57,7 +58,7 @@ def measure(organ_probability: np.ndarray, radiograph: Radiograph) -> Anatomy:
         right_lung_fraction=right,
         left_lung_fraction=left,
         heart_fraction=heart_fraction,
-        flags=_flags(masks, radiograph),
+        flags=_flags(masks, ratio, radiograph),
     )
 
 
@@ -160,7 +161,7 @@ def _width(first: int, last: int, row: float, scale: np.ndarray) -> Width:
     return Width((float(first * scale[0] - 0.5), y), (float((last + 1) * scale[0] - 0.5), y))
 
 
-def _flags(masks: np.ndarray, radiograph: Radiograph) -> tuple[str, ...]:
+def _flags(masks: np.ndarray, ratio: float | None, radiograph: Radiograph) -> tuple[str, ...]:
     """What a reader should know of the film before trusting the measurements."""
     flags = []
     names = ("Right lung", "Left lung", "Heart")
@@ -178,6 +179,8 @@ def _flags(masks: np.ndarray, radiograph: Radiograph) -> tuple[str, ...]:
     low, high = np.percentile(radiograph.pixels[:: max(1, radiograph.height // 512)], (5, 95))
     if high - low < LOW_CONTRAST:
         flags.append("Low contrast: the grey levels span a small part of the range.")
+    if ratio is not None and ratio > IMPLAUSIBLE_RATIO:
+        flags.append("The heart is outlined over more than three quarters of the thorax: check the outlines first.")
     if radiograph.view == "AP":
         flags.append("AP projection: the heart is magnified, the cardiothoracic ratio reads high.")
     return tuple(flags)

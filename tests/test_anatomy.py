@@ -91,6 +91,7 @@ def test_nothing_outlined_measures_nothing() -> None:
         ({"right": (20, 120, 40, 80)}, "Right lung reaches the left-hand edge"),
         ({"left": (190, 120, 15, 50)}, "The left lung is outlined at less than half"),
         ({"heart": (100, 160, 40, 35)}, "patient's right"),
+        ({"heart": (140, 160, 75, 35)}, "more than three quarters of the thorax"),
     ],
 )
 def test_quality_flags(changed: dict, words: str) -> None:
