@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lung_models import figures
-from lung_models.evaluate.findings import cross_validated, findings_figures
+from lung_models.evaluate.findings import Predictions, cross_validated, findings_figures
 from lung_models.findings import KEYS
 from lung_models.training.head import LabelledFeatures, fit_head, folds, operating_points
 
@@ -75,3 +75,17 @@ def test_operating_points_keep_their_rule(seed: int, signal: float) -> None:
     assert np.mean(probability[labels == 1] >= threshold) >= 0.8
     assert np.mean(probability[labels == 1] >= low) >= 0.9
     assert np.mean(probability[labels == 0] < high) >= 0.9 or high == threshold
+
+
+def test_chance_alone_makes_a_calibration_error_and_the_figure_beside_says_how_large() -> None:
+    rng = np.random.default_rng(3)
+    probability = rng.uniform(0.05, 0.95, (400, len(KEYS)))
+    labels = (rng.random(probability.shape) < probability).astype(np.float32)
+    patients = np.arange(400).astype(str)
+    right = findings_figures(Predictions(labels, patients, probability[None], probability[None] > 0.5, "made up"))
+    beside = next(one for one in right if one.name.endswith("if calibration were perfect"))
+    assert 0.02 < beside.value < 0.08
+    assert beside.low <= figure(right, "Expected calibration error", beside.group) <= beside.high
+    overconfident = np.where(probability > 0.5, 0.97, 0.03)
+    wrong = findings_figures(Predictions(labels, patients, overconfident[None], overconfident[None] > 0.5, "made up"))
+    assert figure(wrong, "Expected calibration error", beside.group) > 0.15
