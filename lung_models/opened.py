@@ -23,8 +23,8 @@ THUMBNAIL_SIDE = 96
 log = logging.getLogger(__name__)
 
 Decode = Callable[[bytes, str], Radiograph]
-Read = Callable[[Radiograph, float], Reading]
-"""Reads a radiograph, given how many milliseconds its decoding took."""
+Read = Callable[[Radiograph, float, bool], Reading]
+"""Reads a radiograph, given how many milliseconds its decoding took and whether to average over several views."""
 State = Literal["waiting", "read", "refused", "unreadable"]
 
 
@@ -43,6 +43,7 @@ class OpenStudy:
         decode_milliseconds: How long decoding took.
         radiograph: The decoded picture while it is kept.
         reading: The result while it is kept.
+        averaged: Whether its outcome and its reading were asked for as an average over several views.
         may_retry: Whether it was refused for a cause that may pass: no weights, or a failure while reading.
         lock: Held while it is decoded or read, for the browser may ask for the same study twice at once.
     """
@@ -57,16 +58,21 @@ class OpenStudy:
     decode_milliseconds: float = 0.0
     radiograph: Radiograph | None = field(default=None, repr=False)
     reading: Reading | None = field(default=None, repr=False)
+    averaged: bool = False
     may_retry: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
 
 class OpenStudies:
-    """The open studies of one session in the order they were opened, and which one is shown."""
+    """The open studies of one session in the order they were opened, which one is shown, and how they are read.
+
+    Setting ``averaged`` makes every study that was read the other way due again.
+    """
 
     def __init__(self) -> None:
         self.studies: list[OpenStudy] = []
         self.current: OpenStudy | None = None
+        self.averaged = False
         self._next_number = 1
         self._shown: list[int] = []
 
@@ -113,8 +119,12 @@ class OpenStudies:
                 self.show(self.studies[min(place, len(self.studies) - 1)].number)
 
     def waiting(self) -> OpenStudy | None:
-        """The next study that was never read, in the order opened; None when all were."""
-        return next((one for one in self.studies if one.state == "waiting"), None)
+        """The next study that is due, in the order opened; None when none is."""
+        return next((one for one in self.studies if self.is_due(one)), None)
+
+    def is_due(self, study: OpenStudy) -> bool:
+        """Whether a study was never read, or scored the other way than is asked for now."""
+        return study.state == "waiting" or (study.state == "read" and study.averaged != self.averaged)
 
     def retry(self) -> None:
         """Let every study that was refused for a cause that may pass be read again."""
@@ -130,28 +140,32 @@ def decode_study(study: OpenStudy, decode: Decode) -> None:
             _decoded(study, decode)
 
 
-def read_study(study: OpenStudy, decode: Decode, read: Read) -> None:
+def read_study(study: OpenStudy, decode: Decode, read: Read, averaged: bool = False) -> None:
     """Decode and read a study; whatever goes wrong becomes a refusal with a reason, never an exception.
+
+    A reading that was made the other way, averaged or not, is replaced.
 
     Safe to call from several threads: one reads, the others wait for it. What the user does meanwhile, such as
     :meth:`OpenStudies.release`, does not disturb it.
     """
     before = study.state
     with study.lock:
-        if study.reading is not None or study.state != before:  # another thread has just read it
+        known = study.reading is not None or study.state != before  # perhaps another thread has just read it
+        if known and study.averaged == averaged:
             return
         radiograph = _decoded(study, decode)
         if radiograph is None:
             return
         may_retry = True
         try:
-            reading = read(radiograph, study.decode_milliseconds)
+            reading = read(radiograph, study.decode_milliseconds, averaged)
             may_retry = False
         except Refusal as refusal:
             reading = without_score(radiograph, refusal.reason)
         except Exception as failure:
             reading = without_score(radiograph, _failed("read", failure))
         study.radiograph, study.reading, study.may_retry = radiograph, reading, may_retry
+        study.averaged = averaged
         study.outcome = _outcome(reading)
         study.state = "read" if reading.accepted else "refused"
 

@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from lung_models.decode import decode
 from lung_models.opened import OpenStudies, OpenStudy, decode_study, read_study, without_score
+from lung_models.preprocess import SHIFT, VIEWS
 from lung_models.radiograph import Radiograph, Refusal
 from lung_models.reading import Reading
 from lung_models.samples import CHEST, LEG, Sample, sample_bytes
@@ -27,6 +28,13 @@ NAME_LENGTH = 15
 """Characters of a file's name that the worklist shows."""
 PANEL_WIDTH = 310
 """Of the findings panel, in CSS pixels; the picture takes the rest."""
+AVERAGING = (
+    f"Each probability becomes the mean of {VIEWS} views of the same radiograph: as it is, its mirror image, and both "
+    f"with the frame moved by {SHIFT:.0%} in four directions. The panel shows the lowest and the highest of them: how "
+    "much a probability depends on incidental framing. A narrow range does not make it right. Outlines, measurements "
+    "and heat maps stay those of the radiograph as it is. Reading takes two to three times as long; open studies are "
+    "read again."
+)
 
 
 def page() -> None:
@@ -35,9 +43,10 @@ def page() -> None:
     study = studies.current
     forget_others(study)
     if study is not None:
-        prepare(study)
+        prepare(studies, study)
     with st.sidebar:
         draw_opening(studies)
+        draw_averaging(studies)
         draw_worklist(studies)
     if study is None:
         st.info("No radiograph is open. Drop a file at the side, or open a sample.")
@@ -97,6 +106,17 @@ def take_uploads() -> None:
     if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
         for file in files:  # else Streamlit holds the bytes until the session ends
             context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+
+
+def draw_averaging(studies: OpenStudies) -> None:
+    """How studies are read: once, or averaged over small changes."""
+    st.session_state.averaged = studies.averaged  # Streamlit forgets a switch while another page is shown
+    st.toggle("Average over small changes", key="averaged", on_change=change_averaging, help=AVERAGING)
+
+
+def change_averaging() -> None:
+    """Have every study read the way that was just chosen: the one shown first."""
+    st.session_state.studies.averaged = st.session_state.averaged
 
 
 def draw_worklist(studies: OpenStudies) -> None:
@@ -190,27 +210,32 @@ def browser_name(study: OpenStudy) -> str:
     return f"{st.session_state.session_name} {study.number}"
 
 
-def prepare(study: OpenStudy) -> None:
+def prepare(studies: OpenStudies, study: OpenStudy) -> None:
     """Bring a study as far as can be done at once: decoded, and read too when the models are loaded."""
     decode_study(study, decode)
-    if study.state != "unreadable" and study.reading is None and reader_is_loaded():
-        read_study(study, decode, read)
+    if is_missing(studies, study) and reader_is_loaded():
+        read_study(study, decode, read, studies.averaged)
+
+
+def is_missing(studies: OpenStudies, study: OpenStudy) -> bool:
+    """Whether a study that can be read has no reading to show, or one made the other way than is asked for."""
+    return study.radiograph is not None and (study.reading is None or studies.is_due(study))
 
 
 def read_waiting(studies: OpenStudies, shown: OpenStudy) -> None:
     """Load the models if need be and read the next waiting study, then draw again with what is new."""
-    waiting = shown if shown.radiograph is not None and shown.reading is None else studies.waiting()
+    waiting = shown if is_missing(studies, shown) else studies.waiting()
     if waiting is None:
         return
     with st.spinner("Reading ..." if reader_is_loaded() else "Loading the models: once, a few seconds ..."):
-        read_study(waiting, decode, read)
+        read_study(waiting, decode, read, studies.averaged)
     studies.release()
     st.rerun()
 
 
-def read(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+def read(radiograph: Radiograph, decode_milliseconds: float, averaged: bool) -> Reading:
     """Read with the shared reader; no weights is a refusal like any other."""
-    return shared_reader().read(radiograph, decode_milliseconds)
+    return shared_reader().read(radiograph, decode_milliseconds, averaged=averaged)
 
 
 if __name__ == "__main__":  # a fresh Streamlit server runs this file itself when its URL is the first one asked for

@@ -21,7 +21,7 @@ def decode(data: bytes, name: str) -> Radiograph:
     return Radiograph(np.full((200, 100), 0.5, np.float32), name, "raster")
 
 
-def read(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+def read(radiograph: Radiograph, decode_milliseconds: float, averaged: bool) -> Reading:
     return without_score(radiograph, "Not a chest.")
 
 
@@ -76,7 +76,7 @@ def test_what_cannot_be_decoded_says_why(data: bytes, reason: str, caplog: pytes
 
 
 def test_a_failing_reader_becomes_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+    def fail(radiograph: Radiograph, decode_milliseconds: float, averaged: bool) -> Reading:
         raise RuntimeError(PATIENT)
 
     study = opened(b"a").studies[0]
@@ -125,10 +125,10 @@ def test_two_threads_read_a_study_once(released: bool) -> None:
     study.lock = WatchedLock()  # type: ignore[assignment]
     reads = []
 
-    def read_slowly(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+    def read_slowly(radiograph: Radiograph, decode_milliseconds: float, averaged: bool) -> Reading:
         reads.append(radiograph)
         assert study.lock.second_came.wait(WAIT)  # type: ignore[attr-defined]
-        return read(radiograph, decode_milliseconds)
+        return read(radiograph, decode_milliseconds, averaged)
 
     def run() -> None:
         read_study(study, decode, read_slowly)
@@ -144,18 +144,67 @@ def test_two_threads_read_a_study_once(released: bool) -> None:
     assert (study.reading is None) == released
 
 
+@pytest.mark.parametrize("released", [False, True])
+def test_what_was_read_the_other_way_is_due_again(released: bool) -> None:
+    modes = []
+
+    def noted(radiograph: Radiograph, decode_milliseconds: float, averaged: bool) -> Reading:
+        modes.append(averaged)
+        return called(edema="present") if radiograph.name != "file 1" else without_score(radiograph, "Not a chest.")
+
+    studies = opened(b"a", b"b", b"c", b"bad")
+    for study in studies.studies:
+        read_study(study, decode, noted)
+    assert studies.waiting() is None
+    studies.averaged = True
+    if released:
+        for study in studies.studies:
+            study.radiograph = study.reading = None
+    due = [study for study in studies.studies if studies.is_due(study)]
+    assert due == [studies.studies[0], studies.studies[2]]  # what was refused is refused either way
+    assert studies.waiting() is due[0]
+    for study in due * 2:
+        read_study(study, decode, noted, studies.averaged)
+    assert modes == [False, False, False, True, True] and studies.waiting() is None
+    studies.averaged = False
+    assert studies.waiting() is due[0]
+
+
+def test_a_reading_that_comes_too_late_is_made_again_the_way_asked_for() -> None:
+    """The user changes the way of reading while a thread still reads the old way."""
+    studies = opened(b"a")
+    study = studies.studies[0]
+    study.lock = WatchedLock()  # type: ignore[assignment]
+    modes = []
+    reading_now = threading.Event()
+
+    def read_slowly(radiograph: Radiograph, decode_milliseconds: float, averaged: bool) -> Reading:
+        modes.append(averaged)
+        reading_now.set()
+        assert study.lock.second_came.wait(WAIT)  # type: ignore[attr-defined]
+        return called(edema="present")
+
+    started = threading.Thread(target=read_study, args=(study, decode, read_slowly))
+    started.start()
+    assert reading_now.wait(WAIT)
+    studies.averaged = True
+    read_study(study, decode, read_slowly, studies.averaged)
+    started.join(WAIT)
+    assert modes == [False, True] and not studies.is_due(study)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_picture_released_while_it_is_read_is_still_in_its_reading(fails: bool) -> None:
     studies = opened(b"a", b"b")
     study = studies.studies[1]
     reading_now, go_on = threading.Event(), threading.Event()
 
-    def read_slowly(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+    def read_slowly(radiograph: Radiograph, decode_milliseconds: float, averaged: bool) -> Reading:
         reading_now.set()
         assert go_on.wait(WAIT)
         if fails:
             raise RuntimeError
-        return read(radiograph, decode_milliseconds)
+        return read(radiograph, decode_milliseconds, averaged)
 
     thread = threading.Thread(target=read_study, args=(study, decode, read_slowly))
     thread.start()
@@ -169,10 +218,10 @@ def test_a_picture_released_while_it_is_read_is_still_in_its_reading(fails: bool
 
 
 def test_only_what_failed_for_a_passing_cause_is_tried_again() -> None:
-    def no_weights(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+    def no_weights(radiograph: Radiograph, decode_milliseconds: float, averaged: bool) -> Reading:
         raise Refusal("No findings model is active.")
 
-    def crash(radiograph: Radiograph, decode_milliseconds: float) -> Reading:
+    def crash(radiograph: Radiograph, decode_milliseconds: float, averaged: bool) -> Reading:
         raise RuntimeError
 
     studies = opened(b"a", b"b", b"c", b"bad")
@@ -211,5 +260,5 @@ def called(**calls: str) -> Reading:
 )
 def test_the_worklist_never_hides_a_finding_behind_no_finding(calls: dict[str, str], outcome: str) -> None:
     study = opened(b"a").studies[0]
-    read_study(study, decode, lambda radiograph, milliseconds: called(**calls))
+    read_study(study, decode, lambda *_: called(**calls))
     assert study.outcome == outcome

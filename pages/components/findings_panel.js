@@ -23,9 +23,12 @@ class Panel {
     this.hideTip();
     this.one(".rows").replaceChildren(...content.rows.map((row, index) => this.row(row, index)));
     this.one(".hint").hidden = content.rows.length === 0;
+    const averaged = content.rows.some((row) => row.spread);
     this.one(".hint").textContent =
       "Choose a finding, or press 1 to 6, for its heat map. The bar is the calibrated probability, " +
-      "the white tick its operating point, the hatched part the uncertain band. A rare finding has a low operating " +
+      "the white tick its operating point, the hatched part the uncertain band. " +
+      (averaged ? "The thin line spans the lowest and the highest of the views averaged over. " : "") +
+      "A rare finding has a low operating " +
       "point, so it is called present at a low probability. Heat maps are coarse and outline no lesion. Only these " +
       "six are looked for: no pneumothorax, nodule, fracture or tube.";
     this.list("warnings", content.warnings);
@@ -44,6 +47,7 @@ class Panel {
     button.type = "button";
     button.dataset.finding = row.key;
     const percent = `${(100 * row.probability).toFixed(0)} %`;
+    const range = row.spread ? `, ${row.spread.map((end) => (100 * end).toFixed(0)).join(" to ")} % over its views` : "";
     const head = element("span", "head");
     head.append(element("span", "name", row.name));
     if (row.primary) head.append(element("span", "primary", "most likely"));
@@ -54,7 +58,7 @@ class Panel {
     if (row.doubt) heat.append(element("span", "doubt", row.doubt));
     button.append(head, meter(row), heat);
     button.setAttribute(
-      "aria-label", `${row.name}: ${percent}, ${row.call}${row.primary ? ", the most likely of the six" : ""}`);
+      "aria-label", `${row.name}: ${percent}${range}, ${row.call}${row.primary ? ", the most likely of the six" : ""}`);
     button.setAttribute("aria-keyshortcuts", String(index + 1));
     button.setAttribute("aria-description", row.tip);
     button.onclick = () => chooseFinding(this.channel, this.content.study, row.key);
@@ -136,13 +140,14 @@ function element(tag, className = "", text = "") {
   return made;
 }
 
-function meter({ probability, threshold, low, high }) {
-  const track = element("span", "meter");
+function meter({ probability, threshold, low, high, spread }) {
+  const track = element("span", spread ? "meter averaged" : "meter");
   track.style.display = "block";
   const parts = {
     value: { width: probability },
     band: { left: low, width: high - low },
     tick: { left: threshold },
+    ...(spread && { spread: { left: spread[0], width: spread[1] - spread[0] } }),
   };
   for (const [name, places] of Object.entries(parts)) {
     const part = element("span", name);

@@ -51,8 +51,9 @@ def panel_content(reading: Reading, *, study: str, channel: str = "read") -> dic
 def _row(one: FindingReading, reading: Reading) -> dict[str, Any]:
     finding = BY_KEY[one.key]
     low, high = one.band
+    spread = "" if one.spread is None else f" ({one.spread[0]:.1%} to {one.spread[1]:.1%} over {reading.views} views)"
     tip = (
-        f"{finding.meaning} Calibrated probability {one.probability:.1%}. Operating point {one.threshold:.1%}; "
+        f"{finding.meaning} Calibrated probability {one.probability:.1%}{spread}. Operating point {one.threshold:.1%}; "
         f"from {low:.1%} to {high:.1%} is called uncertain. Model {reading.models['findings'].version}."
     )
     doubt = _doubt(one, reading)
@@ -63,6 +64,7 @@ def _row(one: FindingReading, reading: Reading) -> dict[str, Any]:
         "threshold": one.threshold,
         "low": low,
         "high": high,
+        "spread": one.spread,
         "call": one.call,
         "abnormal": finding in ABNORMAL,
         "primary": one.key == reading.primary,
@@ -152,6 +154,12 @@ def _made(reading: Reading) -> list[Line]:
         }
         for network, stamp in reading.models.items()
     ]
+    if reading.averaged:
+        tip = (
+            "The radiograph, its mirror image, and both with the frame moved a little. The range is from the lowest to "
+            "the highest of them. Calibration and operating points were fitted to single views."
+        )
+        lines.append({"label": "Probabilities", "value": f"mean of {reading.views} views", "tip": tip})
     if reading.device:
         lines.append({"label": "Device", "value": reading.device, "tip": "Where the networks ran."})
     if reading.milliseconds:

@@ -63,6 +63,36 @@ def test_upload_choose_a_finding_zoom_and_fade_the_heat(
     assert zoom_shown(page) == zoomed
 
 
+def test_averaging_shows_how_far_a_probability_ranges(reading_page: Page, screenshot: Screenshot) -> None:
+    page = reading_page
+    expect(page.locator(".meter .value")).to_have_count(6)
+    expect(page.locator(".meter .spread")).to_have_count(0)
+    switch = page.get_by_role("switch", name="Average over small changes")
+    expect(switch).not_to_be_checked()
+    switch.focus()
+    page.keyboard.press("Space")  # without a mouse
+    expect(page.locator(".meter .spread")).to_have_count(6)
+    for row, line in zip(page.locator(".row").all(), page.locator(".meter .spread").all(), strict=True):
+        expect(row).to_have_attribute("aria-label", re.compile(r": \d+ %, \d+ to \d+ % over its views, "))
+        expect(row).to_have_attribute("aria-description", re.compile(r"% to .*% over 10 views"))
+        drawn, outer = line.bounding_box(), row.bounding_box()
+        assert drawn is not None and outer is not None and drawn["width"] >= 3
+        assert drawn["y"] + drawn["height"] <= outer["y"] + outer["height"], "the line lies inside its row"
+    page.locator(".row").nth(row_with_heat(page)).click()
+    page.mouse.move(5, 5)
+    screenshot(page, "read-averaged")
+
+    page.get_by_role("link", name="Models").click()
+    expect(page.get_by_role("heading", name="Models")).to_be_visible()
+    page.get_by_role("link", name="Read").click()
+    expect(page.locator(".meter .spread")).to_have_count(6)
+    expect(switch).to_be_checked()
+    switch.focus()
+    page.keyboard.press("Space")
+    expect(page.locator(".meter .spread")).to_have_count(0)
+    expect(page.locator(".row")).to_have_count(6)
+
+
 def test_zoom_and_window_survive_a_rerun_and_another_page(reading_page: Page) -> None:
     page = reading_page
     canvas = page.locator(".stage > canvas")

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from lung_models import anatomy
 from lung_models.findings import KEYS
+from lung_models.preprocess import VIEWS
 from lung_models.radiograph import Radiograph, Spacing
 from lung_models.reading import FindingReading, ModelStamp, Reading
 
@@ -22,8 +23,8 @@ def ellipse(across: float, down: float, wide: float, tall: float) -> np.ndarray:
     return (((columns - across) / wide) ** 2 + ((rows - down) / tall) ** 2 < 1).astype(np.float32)
 
 
-def read(radiograph: Radiograph, decode_milliseconds: float = 0.0) -> Reading:
-    """A reading with made-up findings; anything called a leg is refused."""
+def read(radiograph: Radiograph, decode_milliseconds: float = 0.0, *, averaged: bool = False) -> Reading:
+    """A reading with made-up findings, averaged ones with a spread; anything called a leg is refused."""
     milliseconds = {"decode": decode_milliseconds, "organs": 2.0, "findings": 1.0, "total": decode_milliseconds + 3.0}
     if "leg" in radiograph.name:
         return Reading(
@@ -34,7 +35,7 @@ def read(radiograph: Radiograph, decode_milliseconds: float = 0.0) -> Reading:
     heat[5, 2] = 1.0
     calls = ["present" if p > 0.4 else "uncertain" if p > 0.3 else "absent" for p in PROBABILITIES]
     findings = tuple(
-        FindingReading(key, p, 0.35, (0.3, 0.4), call, heat, 0.71, 0.12)
+        FindingReading(key, p, 0.35, (0.3, 0.4), call, heat, 0.71, 0.12, spread=(p / 2, p + 0.1) if averaged else None)
         for key, p, call in zip(KEYS, PROBABILITIES, calls, strict=True)
     )
     measured = anatomy.measure(organs, radiograph)
@@ -49,6 +50,7 @@ def read(radiograph: Radiograph, decode_milliseconds: float = 0.0) -> Reading:
         "CPU (test)",
         milliseconds,
         "1.0 = one unit of heat",
+        views=VIEWS if averaged else 1,
     )
 
 

@@ -58,6 +58,23 @@ def test_uploads_join_the_worklist_and_the_first_is_shown(app: AppTest, chest_fi
     assert panel(app)["rows"] == []
 
 
+def test_averaging_reads_open_and_later_studies_again_with_a_spread(app: AppTest, chest_file: Path) -> None:
+    upload(app.run(), ("one.dcm", chest_file.read_bytes()), ("leg.dcm", chest_file.read_bytes()))
+    studies = app.session_state.studies
+    assert not app.toggle(key="averaged").value and not app.session_state.studies.averaged
+    outcomes = [study.outcome for study in studies.studies]
+    app.toggle(key="averaged").set_value(True).run()
+    assert not app.exception
+    assert all(row["spread"] for row in panel(app)["rows"])
+    assert [study.averaged for study in studies.studies] == [True, True, False]  # refused either way: not read again
+    assert [study.outcome for study in studies.studies] == outcomes
+    upload(app, ("two.dcm", chest_file.read_bytes()))
+    assert studies.current.name == "two.dcm" and studies.current.reading.averaged
+    app.toggle(key="averaged").set_value(False).run()
+    assert not any(row["spread"] for row in panel(app)["rows"])
+    assert not any(study.averaged for study in studies.studies)
+
+
 def test_removing_frees_the_picture(app: AppTest, chest_file: Path) -> None:
     upload(app.run(), ("one.dcm", chest_file.read_bytes()))
     studies = app.session_state.studies

@@ -1,10 +1,14 @@
 from dataclasses import replace
 
+import pytest
+
 from lung_models.findings import KEYS
 from lung_models.opened import without_score
+from lung_models.preprocess import VIEWS
 from lung_models.radiograph import Radiograph, Spacing
 from lung_models.reading import Reading
 from pages.components.findings_panel import panel_content
+from tests.pages.conftest import read
 
 
 def test_rows_come_in_the_fixed_order_and_one_is_primary(reading: Reading) -> None:
@@ -34,6 +38,22 @@ def test_a_map_that_did_no_better_than_a_blob_says_so(reading: Reading) -> None:
     for silent in (doubt("present", True), doubt("present", None, tested=False)):
         assert silent[0] == "" and "maps" not in silent[1]
     assert doubt("absent", False)[0] == "", "no map is shown, so that there is nothing to doubt"
+
+
+def test_an_averaged_row_has_its_spread_in_the_figures_and_in_words(radiograph: Radiograph) -> None:
+    content = panel_content(read(radiograph, averaged=True), study="s")
+    row = next(row for row in content["rows"] if row["key"] == "pleural_effusion")
+    assert row["spread"] == pytest.approx((0.355, 0.81))
+    assert f"71.0% (35.5% to 81.0% over {VIEWS} views)" in row["tip"]
+    assert {"Probabilities": f"mean of {VIEWS} views"}.items() <= {
+        line["label"]: line["value"] for line in content["made"]
+    }.items()
+
+
+def test_a_single_reading_mentions_no_views(reading: Reading) -> None:
+    content = panel_content(reading, study="s")
+    assert all(row["spread"] is None and "views" not in row["tip"] for row in content["rows"])
+    assert "Probabilities" not in {line["label"] for line in content["made"]}
 
 
 def test_areas_are_in_square_centimetres_only_with_pixel_spacing(reading: Reading) -> None:
