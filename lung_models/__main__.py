@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument(
         "--heatmaps", type=Path, metavar="DIR", help=f"write NAME.npz: one float32 array a finding; {UPRIGHT}"
     )
+    read.add_argument(
+        "--average", action="store_true", help="average over ten views, mirrored and shifted a little; show the spread"
+    )
     read.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     read.add_argument("--findings", metavar="VERSION", help="read with this version instead of the active one")
     read.set_defaults(run=_read)
@@ -121,7 +124,7 @@ def _read(options: argparse.Namespace) -> int:
     reader = Reader.load(options.weights, options.device, options.findings)
     taken: set[str] = set()
     for source in sources(options.paths):
-        line, reading = _read_one(reader, source)
+        line, reading = _read_one(reader, source, options.average)
         if options.json:
             print(json.dumps(line), flush=True)
         else:
@@ -131,12 +134,12 @@ def _read(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read_one(reader: Reader, source: Source) -> tuple[dict[str, Any], Reading | None]:
+def _read_one(reader: Reader, source: Source, averaged: bool) -> tuple[dict[str, Any], Reading | None]:
     """One input's line, and its reading unless there is none: whatever goes wrong, the run goes on."""
     began = time.perf_counter()
     try:
         radiograph = decode(source.read(Limits()), source.name)
-        reading = reader.read(radiograph, (time.perf_counter() - began) * 1000.0)
+        reading = reader.read(radiograph, (time.perf_counter() - began) * 1000.0, averaged=averaged)
         return reading.to_json(source.path), reading
     except Refusal as refusal:
         reason = refusal.reason
@@ -167,8 +170,9 @@ def _table(line: dict[str, Any]) -> str:
     for finding in FINDINGS:
         one = line["findings"][finding.key]
         mark = "<- most likely" if line["primary"] == finding.key else ""
+        spread = "from {:5.1%} to {:5.1%}  ".format(*one["spread"]) if "spread" in one else ""
         rows.append(
-            f"  {finding.name:<17} {one['probability']:7.1%}  {one['call']:<9} "
+            f"  {finding.name:<17} {one['probability']:7.1%}  {spread}{one['call']:<9} "
             f"(operating point {one['threshold']:.1%}) {mark}".rstrip()
         )
     ratio = line["anatomy"]["cardiothoracic_ratio"]

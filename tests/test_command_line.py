@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -77,6 +78,23 @@ def test_four_encodings_of_a_chest_radiograph(capsys: pytest.CaptureFixture[str]
         assert set(one["milliseconds"]) == {"decode", "organs", "findings", "total"}
 
 
+def test_averaged_findings_have_a_spread_and_nothing_else_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(sample_file("RG1_UNCR.dcm")), str(sample_file("RG3_UNCR.dcm"))]
+    assert main(["read", "--json", *files]) == 0
+    single, refused = lines(capsys)
+    assert main(["read", "--json", "--average", *files]) == 0
+    averaged, refused_again = lines(capsys)
+    assert list(averaged) == list(single)
+    for key in ("path", "accepted", "reason", "view", "anatomy", "models"):
+        assert averaged[key] == single[key]
+    for one in averaged["findings"].values():
+        assert list(one) == ["probability", "threshold", "call", "spread"]
+        low, high = one["spread"]
+        assert 0.0 <= low <= one["probability"] <= high <= 1.0
+    assert any(one["spread"][0] < one["spread"][1] for one in averaged["findings"].values())
+    assert {**refused_again, "milliseconds": None} == {**refused, "milliseconds": None}
+
+
 def test_each_planted_fault_has_its_own_reason(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["read", "--json", str(planted)]) == 0
     results = {Path(one["path"]).name: one for one in lines(capsys)}
@@ -138,7 +156,7 @@ class StubReader:
         self.failure = failure
         self.findings_card, self.organs_card = (WeightStore().card(network) for network in ("findings", "organs"))
 
-    def read(self, radiograph: Radiograph, decode_milliseconds: float) -> SimpleNamespace:
+    def read(self, radiograph: Radiograph, decode_milliseconds: float, *, averaged: bool) -> SimpleNamespace:
         if self.failure is not None and radiograph.name.startswith("bad"):
             raise self.failure
         line = {"accepted": False, "reason": "A stub read it."}
@@ -237,7 +255,7 @@ def test_whatever_fails_is_one_line(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("lung_models.evaluate.evaluate_version", fail)
+    monkeypatch.setattr("lung_models.evaluate.evidence", fail)
     assert main(["evaluate", "findings", "--data", "/nowhere"]) == 1
     assert caplog.messages == [line]
 
@@ -248,7 +266,7 @@ def test_training_that_is_stopped_is_one_line(
     def stop(*_: object) -> None:
         raise Stopped("stopped in epoch 1 of 2")
 
-    monkeypatch.setattr(recipes, "make_findings", stop)
+    monkeypatch.setattr("lung_models.training.making.make_findings", stop)
     recipe = next(iter(recipes.FINDINGS_RECIPES))
     assert main(["train", "findings", "--data", str(tmp_path), "--recipe", recipe, "--out", str(tmp_path)]) == 1
     assert caplog.messages == ["Stopped."]
@@ -271,6 +289,9 @@ def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["read", str(sample_file("RG1_UNCR.dcm")), str(sample_file("RG3_UNCR.dcm"))]) == 0
     shown = capsys.readouterr().out
     assert "Pleural Effusion" in shown and "Cardiothoracic ratio 0." in shown and "not read:" in shown
+    assert "from" not in shown
+    assert main(["read", "--average", str(sample_file("RG1_UNCR.dcm"))]) == 0
+    assert len(re.findall(r" from +\d+\.\d% to +\d+\.\d% ", capsys.readouterr().out)) == len(KEYS)
 
 
 def test_without_weights_there_is_no_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
