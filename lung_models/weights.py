@@ -185,10 +185,17 @@ class WeightStore:
             raise FileExistsError(f"{folder} exists: versions are never changed, choose another name.")
 
     def activate(self, network: str, version: str) -> None:
-        """Make a version the one that reads: one atomic replacement of ``active.json``."""
+        """Make a version the one that reads: one atomic replacement of ``active.json``.
+
+        Raises:
+            NoWeights: when there is no such version, or when its scores were never calibrated.
+        """
+        card = self.card(network, version)
+        if network == "findings" and not card.data.get("calibration"):
+            raise NoWeights(f"{version} was never calibrated, so it has no probabilities and cannot be made active.")
         pointer = self.root / "active.json"
         active = json.loads(pointer.read_text()) if pointer.is_file() else {}
-        active[network] = self.card(network, version).version
+        active[network] = card.version
         pointer.with_suffix(".tmp").write_text(json.dumps(active, indent=2) + "\n")
         pointer.with_suffix(".tmp").replace(pointer)
 

@@ -11,13 +11,14 @@ from lung_models.reader import Reader
 from lung_models.weights import NoWeights, WeightStore
 
 CARD = {"input_size": 64, "created": "2026-01-01T00:00:00+00:00", "metrics": []}
+CALIBRATED = {**CARD, "calibration": {"rule": "any"}}
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> WeightStore:
     torch.manual_seed(0)
     store = WeightStore(tmp_path)
-    store.save("findings", "one", SevenLayerCNN(), dict(CARD))
+    store.save("findings", "one", SevenLayerCNN(), dict(CALIBRATED))
     return store
 
 
@@ -64,6 +65,14 @@ def test_active_version(store: WeightStore) -> None:
     assert store.active("findings") == "one" and store.card("findings").version == "one"
     with pytest.raises(NoWeights, match="Known: one"):
         store.activate("findings", "two")
+    assert store.active("findings") == "one"
+
+
+def test_what_was_never_calibrated_is_never_made_active(store: WeightStore) -> None:
+    store.activate("findings", "one")
+    store.save("findings", "raw", SevenLayerCNN(), dict(CARD))
+    with pytest.raises(NoWeights, match="raw was never calibrated"):
+        store.activate("findings", "raw")
     assert store.active("findings") == "one"
 
 
