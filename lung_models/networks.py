@@ -1,6 +1,6 @@
 """The networks. Each takes a standardised grey image, float32 (batch, 1, side, side), 0..1.
 
-The two classifiers end in global average pooling and one linear layer, so that Grad-CAM is a weighted sum of the last
+The classifiers end in global average pooling and one linear layer, so that Grad-CAM is a weighted sum of the last
 feature map (see :mod:`lung_models.heatmap`), and return that feature map beside the logits.
 """
 
@@ -11,6 +11,7 @@ import segmentation_models_pytorch as smp
 import torch
 from timm.models.efficientnet import EfficientNet, tf_efficientnet_lite0
 from torch import Tensor, nn
+from torchvision.models import densenet121
 
 from lung_models.findings import KEYS
 
@@ -107,6 +108,41 @@ class SevenLayerCNN(nn.Module):
         return self.head(self.dropout(features.mean(dim=(2, 3)))), features
 
 
+class XrvDenseNet(nn.Module):
+    """The DenseNet-121 of torchxrayvision (Cohen et al., TorchXRayVision, MIDL 2022) with a head for our findings.
+
+    Tensors below ``features`` have the names and shapes that torchxrayvision gives them, and its range of grey values,
+    -1024..1024 instead of 0..1, is entered here, so that its weights serve as they were published. Its package is not
+    needed. Always in full precision, even under autocast: sums of such inputs overflow half precision. Weights come
+    through :mod:`lung_models.training.xrv` only; none ship.
+
+    Args:
+        outputs: Number of logits.
+
+    Shapes:
+        images: (batch, 1, side, side), 0..1; side a multiple of 32, 224 for the published weights.
+        returns: logits (batch, outputs) and features (batch, 1024, side / 32, side / 32), at least 0.
+
+    Example:
+        >>> logits, features = XrvDenseNet().eval()(torch.rand(2, 1, 64, 64))
+        >>> logits.shape, features.shape
+        (torch.Size([2, 6]), torch.Size([2, 1024, 2, 2]))
+    """
+
+    def __init__(self, outputs: int = len(KEYS)) -> None:
+        super().__init__()
+        colour = densenet121(weights=None)
+        self.features: nn.Sequential = colour.features
+        self.features.conv0 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.head = nn.Linear(colour.classifier.in_features, outputs)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and the feature map that they were pooled from."""
+        with torch.autocast(images.device.type, enabled=False):
+            features = torch.relu(self.features(images.float() * 2048.0 - 1024.0))
+            return self.head(features.mean(dim=(2, 3))), features
+
+
 class OrganNet(nn.Module):
     """U-Net on the EfficientNet-Lite0 encoder: three overlapping outputs, right lung, left lung, heart.
 
@@ -160,7 +196,7 @@ class OrganNet(nn.Module):
 
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
-    network.__name__: network for network in (FindingsNet, SevenLayerCNN, OrganNet)
+    network.__name__: network for network in (FindingsNet, SevenLayerCNN, XrvDenseNet, OrganNet)
 }
 """Every network by the name that cards use."""
 
