@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from lung_models.commands import models, report
 from lung_models.decode import decode
 from lung_models.decode.limits import Limits
 from lung_models.findings import FINDINGS
@@ -24,7 +25,7 @@ from lung_models.inputs import Source, sources
 from lung_models.radiograph import Refusal
 from lung_models.reader import Reader
 from lung_models.reading import Reading
-from lung_models.weights import DEFAULT_ROOT, NETWORKS, Card, WeightStore
+from lung_models.weights import DEFAULT_ROOT, NETWORKS, WeightStore
 
 UPRIGHT = "in the pixels of the upright picture, as displayed: after its PatientOrientation or EXIF orientation"
 
@@ -106,14 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--checkpoints", type=Path, metavar="DIR", help="training state (default: the cache folder)")
     train.set_defaults(run=_train)
 
-    models = commands.add_parser("models", help="versions and their cards")
-    actions = models.add_subparsers(metavar="list|show", dest="action")
-    listing = actions.add_parser("list", parents=[shared], help="all versions; * marks the active one")
-    show = actions.add_parser("show", parents=[shared], help="one version's card")
-    show.add_argument("version")
-    models.set_defaults(run=_models_list, weights=DEFAULT_ROOT)
-    listing.set_defaults(run=_models_list)
-    show.set_defaults(run=_models_show)
+    models.add_to(commands, shared)
     return parser
 
 
@@ -211,7 +205,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     store = WeightStore(options.weights)
     card = store.card(options.network, options.version)
-    found = evidence(store, card, options.data, _report)
+    found = evidence(store, card, options.data, report)
     if options.json:
         print(json.dumps({"version": card.version, **found}))
         return 0
@@ -240,7 +234,7 @@ def _train(options: argparse.Namespace) -> int:
 
     store = WeightStore(options.out)
     checkpoints = options.checkpoints or cache_folder() / "training" / options.network
-    run = Run(options.data, store, checkpoints, _report, (show,))
+    run = Run(options.data, store, checkpoints, report, (show,))
     recipe = recipes[options.recipe]
     try:
         card = make_findings(recipe, run) if options.network == "findings" else make_organs(recipe, run)
@@ -251,40 +245,6 @@ def _train(options: argparse.Namespace) -> int:
         store.activate(options.network, card.version)
     print(f"{card.version} written to {options.out / options.network / card.version}")
     return 0
-
-
-def _report(done: int, of: int, what: str) -> None:
-    if done % 500 == 0 or done == of:
-        log.info("%d of %d %s", done, of, what)
-
-
-def _models_list(options: argparse.Namespace) -> int:
-    store = WeightStore(options.weights)
-    for network in NETWORKS:
-        active = store.active(network)
-        for card in store.versions(network):
-            mark = "*" if card.version == active else " "
-            print(f"{mark} {network:<9} {card.version:<28} {_headline(card)}")
-    return 0
-
-
-def _headline(card: Card) -> str:
-    """The first figure of a card."""
-    if not card.data["metrics"]:
-        return "no figures"
-    first = card.data["metrics"][0]
-    interval = f"[{first['low']:.3f}, {first['high']:.3f}]"
-    return f"{first['name']}, {first['group']}: {first['value']:.3f} {interval} n={first['n']}"
-
-
-def _models_show(options: argparse.Namespace) -> int:
-    store = WeightStore(options.weights)
-    for network in NETWORKS:
-        for card in store.versions(network):
-            if card.version == options.version:
-                print(json.dumps(card.data, indent=2, ensure_ascii=False))
-                return 0
-    raise Refusal(f"There is no version {options.version}: `models list` names them.")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("heatmap", "anatomy", "gate", "calibration", "weights", "runtime", "windows", "inputs", "figures"),
     ("reader", "opened"),
     ("evaluate", "training"),
+    ("commands",),
     ("__main__",),
 )
 """From the bottom up; a module may know its own layer and those below it."""
