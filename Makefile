@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint set-up set-up-dev system-packages screenshots
+.PHONY: docs run test lint set-up set-up-dev system-packages screenshots
 
 run: set-up ## open the app on a sample study
 	$(BIN)/python -m streamlit run app.py
@@ -18,6 +18,9 @@ lint: set-up-dev
 
 screenshots: set-up-dev system-packages ## make docs/screenshots anew, in a real browser
 	LUNGS_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser
+
+docs: set-up-dev ## write the tables of the documents anew from the cards
+	$(BIN)/python -m lung_models.documents README.md docs/models.md docs/models-in-depth.md
 
 set-up: $(VENV)/.run
 set-up-dev: $(VENV)/.dev

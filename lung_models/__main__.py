@@ -213,6 +213,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     for figure in found["metrics"]:
         interval = f"[{figure['low']:.3f}, {figure['high']:.3f}]"
         print(f"  {figure['name']:<42} {figure['group']:<44} {figure['value']:6.3f} {interval} n={figure['n']}")
+    if "where_it_looked" in found:
+        from lung_models.evaluate.heat import looks_table
+
+        print("\n".join(looks_table(found["where_it_looked"])))
     return 0
 
 

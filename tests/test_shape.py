@@ -13,6 +13,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("heatmap", "anatomy", "gate", "calibration", "weights", "runtime", "windows", "inputs", "figures"),
     ("reader", "opened"),
     ("evaluate", "training"),
+    ("documents",),
     ("commands",),
     ("__main__",),
 )
