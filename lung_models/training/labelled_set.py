@@ -138,7 +138,7 @@ def load_findings(data: Path, split: str) -> FindingsSet:
         ValueError: when it lacks a column.
     """
     folder = data / "classification"
-    table = pd.read_csv(_existing(folder / "labels.csv"), dtype={"patient_id": str})
+    table = pd.read_csv(_existing(folder / "labels.csv"), dtype={"patient_id": str, "nih_report_labels": str})
     _check_columns(table, {"file", "source", "split", "patient_id", "view", "width", *KEYS, "nih_report_labels"})
     table = table[table["split"] == split].reset_index(drop=True)
     mined = table["nih_report_labels"].str.split("|")

@@ -91,7 +91,7 @@ def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
             "organs_version": organs_card.version,
             "organs_sha256": organs_card.stamp.sha256,
         },
-        "heat_scale": _heat_scale(final, head, images, geometry),
+        "heat_scale": heat_scale(final, head, images, geometry),
         "head_fitted_on": {
             "images": len(labelled),
             "fingerprint": fingerprint(labelled.paths, labelled.labels),
@@ -214,7 +214,7 @@ def _head_state(head: FittedHead) -> dict[str, torch.Tensor]:
 
 
 @torch.inference_mode()
-def _heat_scale(network: nn.Module, head: FittedHead, images: np.ndarray, geometry: np.ndarray) -> float:
+def heat_scale(network: nn.Module, head: FittedHead, images: np.ndarray, geometry: np.ndarray) -> float:
     """The heat that is shown as full scale: a high quantile over findings called present on val."""
     heats = []
     for image, measured in zip(images, geometry, strict=True):
@@ -241,12 +241,12 @@ def _how(recipe: FindingsRecipe | OrgansRecipe, settings: Settings) -> dict[str,
     described = {key: value for key, value in asdict(recipe).items() if key not in ("network", "summary", "version")}
     return {
         "recipe": {**described, "seed": settings.seed},
-        "git_commit": _commit(),
+        "git_commit": commit(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit that runs, marked when the code differs from it; None outside a repository."""
     try:
         described = subprocess.run(

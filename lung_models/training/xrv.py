@@ -218,7 +218,7 @@ def _calibrated(
             "organs_version": organs_card.version,
             "organs_sha256": organs_card.stamp.sha256,
         },
-        "heat_scale": making._heat_scale(network, head, images, geometry),
+        "heat_scale": making.heat_scale(network, head, images, geometry),
         "head_fitted_on": {
             "images": len(labelled),
             "fingerprint": fingerprint(labelled.paths, labelled.labels),
@@ -247,7 +247,7 @@ def _words(published: Published, labelled: FindingsSet) -> dict[str, Any]:
             "weights_as_published": published.sha256 == SHA256,
             "citation": CITATION,
         },
-        "git_commit": making._commit(),
+        "git_commit": making.commit(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     used = [*TRAINING_DATA, *cards.used(labelled.source, "head, calibration and operating points")]

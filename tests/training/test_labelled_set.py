@@ -66,3 +66,14 @@ def test_prior_log_odds_follow_the_stratum() -> None:
     priors = prior_log_odds(targets, stratum, smoothing=1e-6)
     assert priors[0, 0] == pytest.approx(np.log(3), abs=1e-3)
     assert priors[4, 0] < -8 and np.isfinite(priors).all()
+
+
+def test_a_set_without_mined_labels_has_unknown_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "classification"
+    folder.mkdir()
+    names = ["file", "source", "split", "patient_id", "view", "width", *KEYS, "nih_report_labels"]
+    row = ["images/1.png", "own", "val", "7", "PA", "320", "1", "0", "", "0", "0", "0", ""]
+    (folder / "labels.csv").write_text(f"{','.join(names)}\n{','.join(row)}\n")
+    labelled = load_findings(tmp_path, "val")
+    assert np.isnan(labelled.auxiliary).all() and np.isnan(labelled.reread).all()
+    assert np.isnan(labelled.labels[0, KEYS.index("atelectasis")]) and labelled.labels[0, 0] == 1
