@@ -60,8 +60,13 @@ def test_models_page_shows_the_active_cards(
 ) -> None:
     page.goto(f"{app_address}/models")
     expect(page.get_by_text("(active)")).to_have_count(2)
+    expect(page.get_by_text("Intended use.").first).to_be_visible()
+    for tab, words in (("Where it looked", "insertion"), ("Cardiothoracic ratio", "Bland-Altman")):
+        page.get_by_role("tab", name=tab).first.click()
+        expect(page.get_by_role("tabpanel").get_by_text(words).locator("visible=true").first).to_be_visible()
+    page.get_by_role("tab", name="How it was made").first.click()
     expect(page.get_by_text("sha256 of the weights").first).to_be_visible()
-    expect(page.get_by_text("Architecture").first).to_be_visible()
+    page.get_by_role("tab", name="In short").first.click()
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     screenshot(page, "models")
 
