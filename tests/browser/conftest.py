@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lung_models.findings import KEYS
 from tests.conftest import ROOT, missing
@@ -96,6 +96,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     """An empty page the size of a common screen."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(WAIT_MILLISECONDS)
+    expect.set_options(timeout=WAIT_MILLISECONDS)
     yield context.new_page()
     context.close()
 

@@ -74,6 +74,7 @@ def test_train_writes_a_version_that_evaluate_scores(
     monkeypatch.setattr(making, "PRESENTATION_RADIOGRAPHS", 10)
     monkeypatch.setattr(figures, "BOOTSTRAPS", 20)
     monkeypatch.setattr("lung_models.evaluate.gate.RADIOGRAPHS", 2)
+    monkeypatch.setattr("lung_models.evaluate.robustness.RADIOGRAPHS", 4)
     monkeypatch.setattr("lung_models.evaluate.other_pictures.DRAWN", 6)
     common = ["--data", str(labelled_folder)]
     where = ["--out", str(tmp_path / "weights"), "--checkpoints", str(tmp_path / "checkpoints")]
@@ -105,6 +106,7 @@ def test_a_source_is_scored_by_a_network_that_never_saw_it(
     monkeypatch.setattr(making, "PRESENTATION_RADIOGRAPHS", 10)
     monkeypatch.setattr(figures, "BOOTSTRAPS", 20)
     monkeypatch.setattr("lung_models.evaluate.gate.RADIOGRAPHS", 2)
+    monkeypatch.setattr("lung_models.evaluate.robustness.RADIOGRAPHS", 4)
     monkeypatch.setattr("lung_models.evaluate.other_pictures.DRAWN", 6)
     where = ["--out", str(tmp_path / "weights"), "--checkpoints", str(tmp_path / "checkpoints")]
     assert main(["train", "organs", "--data", str(labelled_folder), "--recipe", "tiny", *where]) == 0
