@@ -54,12 +54,16 @@ class Reader:
     ) -> "Reader":
         """Load the active versions, or the named ones; takes seconds.
 
+        A findings version that is named brings the organ model it was calibrated with, unless that is named too.
+
         Raises:
             NoWeights: when a version is missing, fails its check, or was calibrated with another organ model.
             ValueError: when the device is not there.
         """
         store = WeightStore(weights_root)
         findings_card = store.card("findings", findings_version)
+        if findings_version is not None and organs_version is None:
+            organs_version = findings_card.data["geometry"]["organs_version"]
         organs_card = store.card("organs", organs_version)
         _check_they_belong_together(findings_card, organs_card)
         findings_net, organ_net = store.load(findings_card), store.load(organs_card)
