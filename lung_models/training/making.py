@@ -35,7 +35,7 @@ from lung_models.training.labelled_set import (
 from lung_models.training.organs import outline, train_organ_net
 from lung_models.training.presentation import fit_presentation
 from lung_models.training.recipes import FindingsRecipe, OrgansRecipe
-from lung_models.training.trainer import Callback, Settings
+from lung_models.training.trainer import Callback
 from lung_models.weights import Card, WeightStore, as_kept
 
 HEAT_QUANTILE = 0.95  # of the heat of findings called present on val: shown as full scale
@@ -66,7 +66,7 @@ class Run:
 
 def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
     """Train features, fit the head on val, score it by cross-validation, write the version with its evidence."""
-    how = _how(recipe, recipe.stages[0].settings if recipe.stages else Settings(epochs=0))
+    how = _how(recipe, recipe.stages[0].settings.seed if recipe.stages else 0)
     run.store.check_free("findings", recipe.version)
     organs_card = run.store.card("organs")
     organ_net = run.store.load(organs_card)
@@ -105,7 +105,7 @@ def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
 
 def make_organs(recipe: OrgansRecipe, run: Run) -> Card:
     """Train outlines, teach the gate, score both on what was held out, write the version."""
-    how = _how(recipe, recipe.settings)
+    how = _how(recipe, recipe.seed)
     run.store.check_free("organs", recipe.version)
     labelled = load_organs(run.data)
     companions = {}
@@ -121,7 +121,7 @@ def make_organs(recipe: OrgansRecipe, run: Run) -> Card:
     else:
         network = cast(OrganNet, run.store.load(run.store.card("organs", recipe.base)))
     upright, from_nih = _upright(recipe, labelled.subset(trained_on), run)
-    limit = fit_presentation(network, upright, recipe.settings.seed, run.progress)
+    limit = fit_presentation(network, upright, recipe.seed, run.progress)
     used = [
         *cards.used(labelled.source[trained_on], "outlines and gate"),
         *cards.used(np.full(from_nih, "nih"), "gate"),
@@ -158,18 +158,22 @@ def _save_with_evidence(
 
 def _train_organs(recipe: OrgansRecipe, labelled: OrgansSet, run: Run, part: str) -> OrganNet:
     """One OrganNet, as it will be kept."""
-    trained = train_organ_net(
-        labelled.with_hearts_repeated(recipe.heart_repeats),
-        recipe.size,
-        recipe.decoder_channels,
-        recipe.settings,
-        run.checkpoints / recipe.version / part,
-        progress=run.progress,
-        callbacks=run.callbacks,
-        should_stop=run.should_stop,
-    )
+    torch.manual_seed(recipe.seed)
     network = OrganNet(recipe.decoder_channels)
-    network.load_state_dict(trained.state_dict())
+    load_imagenet(network)
+    for number, stage in enumerate(recipe.stages, start=1):
+        trained = train_organ_net(
+            network,
+            labelled.with_hearts_repeated(recipe.heart_repeats),
+            stage.size,
+            stage.settings,
+            run.checkpoints / recipe.version / part / f"stage-{number}",
+            veils=recipe.veils,
+            progress=run.progress,
+            callbacks=run.callbacks,
+            should_stop=run.should_stop,
+        )
+        network.load_state_dict(trained.state_dict())
     return as_kept(network)
 
 
@@ -232,15 +236,15 @@ def _upright(recipe: OrgansRecipe, drawn: OrgansSet, run: Run) -> tuple[np.ndarr
     """
     mined = load_findings(run.data, "train")
     large = np.flatnonzero((mined.stored_width >= 128) & (mined.source == "nih"))
-    chosen = np.random.default_rng(recipe.settings.seed).permutation(large)[:PRESENTATION_RADIOGRAPHS]
+    chosen = np.random.default_rng(recipe.seed).permutation(large)[:PRESENTATION_RADIOGRAPHS]
     return read_images([*drawn.paths, *mined.subset(chosen).paths], recipe.size, run.progress), len(chosen)
 
 
-def _how(recipe: FindingsRecipe | OrgansRecipe, settings: Settings) -> dict[str, Any]:
+def _how(recipe: FindingsRecipe | OrgansRecipe, seed: int) -> dict[str, Any]:
     """Recipe, commit and date, for the card."""
     described = {key: value for key, value in asdict(recipe).items() if key not in ("network", "summary", "version")}
     return {
-        "recipe": {**described, "seed": settings.seed},
+        "recipe": {**described, "seed": seed},
         "git_commit": commit(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

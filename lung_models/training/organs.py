@@ -12,7 +12,7 @@ from torchvision import tv_tensors
 
 from lung_models import anatomy as organs
 from lung_models.decode import decode
-from lung_models.networks import OrganNet, load_imagenet
+from lung_models.networks import OrganNet
 from lung_models.preprocess import network_input
 from lung_models.radiograph import Radiograph
 from lung_models.reading import Anatomy
@@ -26,10 +26,10 @@ DICE_SMOOTHING = 1.0  # pixels; keeps the Dice loss finite where an organ is out
 class OrganImages(Dataset):
     """Standardised images with their masks, augmented at every access."""
 
-    def __init__(self, labelled: OrgansSet, size: int, progress: Progress = silent) -> None:
+    def __init__(self, labelled: OrgansSet, size: int, veils: bool = False, progress: Progress = silent) -> None:
         self.images = read_images(labelled.paths, size, progress)
         self.masks, self.known = read_masks(labelled.masks, size)
-        self.transform = augment.for_organs(size)
+        self.transform = augment.for_organs(size, veils)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,22 +60,20 @@ def organ_loss(network: nn.Module, batch: Any) -> Tensor:
 
 
 def train_organ_net(
+    network: OrganNet,
     labelled: OrgansSet,
     size: int,
-    decoder_channels: Sequence[int],
     settings: Settings,
     checkpoint: Path,
     *,
+    veils: bool = False,
     progress: Progress = silent,
     callbacks: Sequence[Callback] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> nn.Module:
-    """Train an OrganNet from ImageNet weights on a labelled set."""
-    torch.manual_seed(settings.seed)
-    network = OrganNet(decoder_channels)
-    load_imagenet(network)
-    data = OrganImages(labelled, size, progress)
-    task = f"{type(network).__name__} {size} {tuple(decoder_channels)}"
+    """Train the outlines of an OrganNet, in place, on a labelled set; returns the averaged network."""
+    data = OrganImages(labelled, size, veils, progress)
+    task = f"{type(network).__name__} {size}{' veils' if veils else ''}"
     return fit(
         network,
         data,

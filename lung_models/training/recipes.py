@@ -52,6 +52,19 @@ class FindingsRecipe:
 
 
 @dataclass(frozen=True)
+class OrgansStage:
+    """One training run of an OrganNet.
+
+    Args:
+        size: Side of the network's input, in pixels.
+        settings: How.
+    """
+
+    size: int
+    settings: Settings
+
+
+@dataclass(frozen=True)
 class OrgansRecipe:
     """How an OrganNet is made.
 
@@ -59,24 +72,29 @@ class OrgansRecipe:
         name: Name of the recipe, as ``--recipe`` takes it.
         version: Name of the version it makes.
         size: Side of the network's input, in pixels.
-        settings: How its outlines are trained.
+        stages: How its outlines are trained: one after the other, each starting from the averaged weights of the one
+            before. None when the outlines of ``base`` are kept.
         summary: One sentence for the card.
         decoder_channels: Of its decoder, from the coarsest stage on.
         leave_one_source_out: Train on every radiograph, and score networks trained without one source on that source;
             else a fifth of every source is held out of the training.
         heart_repeats: How often a radiograph with a drawn heart is seen for every time that one without is.
+        veils: Lay bright patches over the radiographs while training, as an effusion or a collapse does.
         base: Version whose outlines are kept as they are, so that only the gate is taught anew; None to train them.
+        seed: Of the gate.
     """
 
     name: str
     version: str
     size: int
-    settings: Settings
+    stages: tuple[OrgansStage, ...]
     summary: str
     decoder_channels: tuple[int, ...] = ORGAN_DECODER_CHANNELS
     leave_one_source_out: bool = False
     heart_repeats: int = 1
+    veils: bool = False
     base: str | None = None
+    seed: int = 1
 
 
 _FINDINGS = (
@@ -127,7 +145,7 @@ _ORGANS = (
         name="lite0",
         version="unet-lite0-1",
         size=256,
-        settings=Settings(epochs=14, batch_size=16, learning_rate=1e-3, seed=1, precision="bf16"),
+        stages=(OrgansStage(256, Settings(epochs=14, batch_size=16, learning_rate=1e-3, seed=1, precision="bf16")),),
         summary="U-Net on EfficientNet-Lite0 from ImageNet, trained on four fifths of three collections, with the "
         "organs that were not drawn left out of the loss.",
     ),
@@ -135,9 +153,24 @@ _ORGANS = (
         name="lite0-gate",
         version="unet-lite0-2",
         size=256,
-        settings=Settings(epochs=0, seed=1),
+        stages=(),
         base="unet-lite0-1",
         summary="The outlines of unet-lite0-1, unchanged; the gate is taught anew on harder pictures.",
+    ),
+    OrgansRecipe(
+        name="lite0-three-sources",
+        version="unet-lite0-3",
+        size=224,
+        stages=(
+            OrgansStage(128, Settings(epochs=12, batch_size=8, learning_rate=1e-3, averaging=0.99, seed=1)),
+            OrgansStage(224, Settings(epochs=4, batch_size=8, learning_rate=5e-4, averaging=0.99, seed=1)),
+        ),
+        decoder_channels=(96, 48, 32, 16, 8),
+        leave_one_source_out=True,
+        heart_repeats=2,
+        veils=True,
+        summary="U-Net on EfficientNet-Lite0 from ImageNet, trained on all of three collections, 128 then 224 pixels, "
+        "with the organs that were not drawn left out of the loss and with opacities painted over.",
     ),
 )
 FINDINGS_RECIPES = {recipe.name: recipe for recipe in _FINDINGS}

@@ -16,7 +16,7 @@ from lung_models.decode import decode
 from lung_models.evaluate.organs import LEFT_OUT
 from lung_models.findings import KEYS
 from lung_models.training import making
-from lung_models.training.recipes import FINDINGS_RECIPES, ORGANS_RECIPES, Stage
+from lung_models.training.recipes import FINDINGS_RECIPES, ORGANS_RECIPES, OrgansStage, Stage
 from lung_models.training.trainer import Settings
 from lung_models.weights import NoWeights, WeightStore
 from tests.conftest import ROOT
@@ -70,7 +70,9 @@ def test_train_writes_a_version_that_evaluate_scores(
     settings = Settings(epochs=1, batch_size=4)
     tiny_findings = replace(FINDINGS_RECIPES["seven-layer"], stages=(Stage(SIDE, False, settings),))
     monkeypatch.setitem(FINDINGS_RECIPES, "tiny", tiny_findings)
-    monkeypatch.setitem(ORGANS_RECIPES, "tiny", replace(ORGANS_RECIPES["lite0"], size=SIDE, settings=settings))
+    monkeypatch.setitem(
+        ORGANS_RECIPES, "tiny", replace(ORGANS_RECIPES["lite0"], size=SIDE, stages=(OrgansStage(SIDE, settings),))
+    )
     monkeypatch.setattr(making, "PRESENTATION_RADIOGRAPHS", 10)
     monkeypatch.setattr(figures, "BOOTSTRAPS", 20)
     monkeypatch.setattr("lung_models.evaluate.gate.RADIOGRAPHS", 2)
@@ -100,7 +102,10 @@ def test_a_source_is_scored_by_a_network_that_never_saw_it(
 ) -> None:
     settings, channels = Settings(epochs=1, batch_size=2), (32, 16, 16, 8, 8)
     recipe = replace(
-        ORGANS_RECIPES["lite0"], size=SIDE, settings=settings, decoder_channels=channels, leave_one_source_out=True
+        ORGANS_RECIPES["lite0-three-sources"],
+        size=SIDE,
+        stages=(OrgansStage(SIDE // 2, settings), OrgansStage(SIDE, settings)),
+        decoder_channels=channels,
     )
     monkeypatch.setitem(ORGANS_RECIPES, "tiny", recipe)
     monkeypatch.setattr(making, "PRESENTATION_RADIOGRAPHS", 10)
