@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lung_models.commands import models, report
+from lung_models.commands import models, report, train
 from lung_models.decode import decode
 from lung_models.decode.limits import Limits
 from lung_models.findings import FINDINGS
@@ -99,14 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true")
     evaluate.set_defaults(run=_evaluate)
 
-    train = commands.add_parser("train", parents=[shared], help="reproduce the shipped weights")
-    train.add_argument("network", choices=NETWORKS)
-    train.add_argument("--data", type=Path, required=True, metavar="DIR")
-    train.add_argument("--recipe", required=True, metavar="NAME")
-    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of versions to add to")
-    train.add_argument("--checkpoints", type=Path, metavar="DIR", help="training state (default: the cache folder)")
-    train.set_defaults(run=_train)
-
+    train.add_to(commands, shared)
     models.add_to(commands, shared)
     return parser
 
@@ -217,37 +210,6 @@ def _evaluate(options: argparse.Namespace) -> int:
         from lung_models.evaluate.heat import looks_table
 
         print("\n".join(looks_table(found["where_it_looked"])))
-    return 0
-
-
-def _train(options: argparse.Namespace) -> int:
-    from lung_models.runtime import cache_folder
-    from lung_models.training.making import Run, make_findings, make_organs
-    from lung_models.training.recipes import FINDINGS_RECIPES, ORGANS_RECIPES
-    from lung_models.training.trainer import Step, Stopped
-
-    recipes: dict[str, Any] = dict(FINDINGS_RECIPES if options.network == "findings" else ORGANS_RECIPES)
-    if options.recipe not in recipes:
-        log.error("There is no recipe %s for %s. Known: %s.", options.recipe, options.network, ", ".join(recipes))
-        return 2
-
-    def show(step: Step) -> None:
-        if step.step % 10 == 0 or step.step == step.steps:
-            epoch, speed = step.epoch + 1, step.images_per_second
-            log.info("epoch %d, step %d/%d, loss %.4f, %.0f images/s", epoch, step.step, step.steps, step.loss, speed)
-
-    store = WeightStore(options.out)
-    checkpoints = options.checkpoints or cache_folder() / "training" / options.network
-    run = Run(options.data, store, checkpoints, report, (show,))
-    recipe = recipes[options.recipe]
-    try:
-        card = make_findings(recipe, run) if options.network == "findings" else make_organs(recipe, run)
-    except Stopped:
-        log.error("Stopped.")
-        return 1
-    if store.active(options.network) is None:
-        store.activate(options.network, card.version)
-    print(f"{card.version} written to {options.out / options.network / card.version}")
     return 0
 
 

@@ -59,23 +59,30 @@ class Calibration:
     rule: str
 
     def probabilities(self, logits: np.ndarray, geometry: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities.
+        """Calibrated probabilities, float64 (n, 6), 0..1; the arguments are those of :meth:`log_odds`."""
+        return 1.0 / (1.0 + np.exp(-np.clip(self.log_odds(logits, geometry), -30.0, 30.0)))
+
+    def log_odds(self, logits: np.ndarray, geometry: np.ndarray) -> np.ndarray:
+        """Calibrated log-odds.
 
         Args:
             logits: float (n, 6).
             geometry: float (n, 6); NaN where something could not be measured counts as average.
 
         Returns:
-            float64 (n, 6), 0..1.
+            float64 (n, 6), natural log-odds.
         """
-        standardised = np.nan_to_num((geometry - np.array(self.geometry_mean)) / np.array(self.geometry_scale))
         fitted = [self.findings[key] for key in KEYS]
-        log_odds = (
+        log_odds: np.ndarray = (
             logits * np.array([one.slope for one in fitted])
-            + standardised @ np.array([one.geometry for one in fitted]).T
+            + self.standardised(geometry) @ np.array([one.geometry for one in fitted]).T
             + np.array([one.intercept for one in fitted])
         )
-        return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0)))
+        return log_odds
+
+    def standardised(self, geometry: np.ndarray) -> np.ndarray:
+        """Geometry in standard deviations from the mean where it was fitted; 0 where not measurable."""
+        return np.nan_to_num((geometry - np.array(self.geometry_mean)) / np.array(self.geometry_scale))
 
     def to_json(self) -> dict[str, Any]:
         """What a card holds."""

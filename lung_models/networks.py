@@ -189,6 +189,11 @@ class OrganNet(nn.Module):
             whitened = (pooled - self.typical) @ self.whitening
             return masks, self.presentation(pooled), whitened.square().mean(dim=1).sqrt()
 
+    def decoded(self, images: Tensor) -> Tensor:
+        """The decoder's features, from which the last layer draws the masks: (batch, channels, side, side)."""
+        features: Tensor = self.unet.decoder(self.unet.encoder(_as_colour(images)))
+        return features
+
     def pooled_features(self, images: Tensor) -> Tensor:
         """The encoder's deepest features, averaged over the picture: (batch, 320)."""
         features: Tensor = self.unet.encoder(_as_colour(images))[-1]

@@ -109,7 +109,7 @@ class Reader:
             The reading; refused, with a reason and no score, when the gate says so.
         """
         clock = Clock(decode_milliseconds)
-        verdict = self._gate.judge(radiograph)
+        verdict = self.gate.judge(radiograph)
         clock.lap("organs")
         if verdict.reason is not None or verdict.anatomy is None:
             return self._without_score(radiograph, verdict.reason, clock)
@@ -132,7 +132,7 @@ class Reader:
         )
 
     @property
-    def _gate(self) -> gate.Gate:
+    def gate(self) -> gate.Gate:
         """Outlines the organs and says whether there is to be a score."""
         limit = float(self.organs_card.data["gate"]["distance_limit"])
         return gate.Gate(self.organ_net, self.organs_card.input_size, limit)

@@ -5,6 +5,7 @@ source out) or, for older versions, on the fifth of every source that training l
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,7 +13,8 @@ from torch import nn
 
 from lung_models import anatomy as organs
 from lung_models.figures import Figure, of_values
-from lung_models.reading import ORGANS
+from lung_models.radiograph import Radiograph
+from lung_models.reading import ORGANS, Anatomy
 from lung_models.training.labelled_set import OrgansSet, Progress, read_masks, silent
 from lung_models.training.organs import outline
 
@@ -27,7 +29,7 @@ class OutlineScore:
 
     Args:
         source: The collection it comes from.
-        dice: Dice of each organ that is drawn, and of ``lungs`` together, 0..1.
+        dice: Dice of each organ that is drawn, and of ``lungs`` together where both are, 0..1.
         by_hand: Cardiothoracic ratio of the drawn organs; None where one is not drawn.
         measured: Cardiothoracic ratio of the organs as outlined; None where it could not be measured.
         swapped: Whether the outlined right lung agrees better with the drawn left one, or the left with the right.
@@ -49,28 +51,31 @@ def score_outlines(
     scores = []
     outlined = outline(network, size, labelled.paths, progress)
     for index, (radiograph, measured) in enumerate(outlined):
-        masks, known = read_masks(labelled.masks[index : index + 1], organs.MEASURING_SIDE)
-        drawn, found = masks[0] > 0, measured.organ_probability >= 0.5
-        dice = {
-            organ: overlap(found[channel], drawn[channel]) for channel, organ in enumerate(ORGANS) if known[0, channel]
-        }
-        dice["lungs"] = overlap(found[:2].max(axis=0), drawn[:2].max(axis=0))
-        right, left = drawn[:2]
-        swapped = known[0, :2].all() and (
-            overlap(found[0], left) > overlap(found[0], right) or overlap(found[1], right) > overlap(found[1], left)
-        )
-        by_hand = organs.measure(masks[0].astype(np.float32), radiograph).cardiothoracic_ratio if known.all() else None
-        scores.append(
-            OutlineScore(
-                source=str(labelled.source[index]),
-                dice=dice,
-                by_hand=by_hand,
-                measured=measured.cardiothoracic_ratio,
-                swapped=bool(swapped),
-                islands=sum(cv2.connectedComponents(organ.astype(np.uint8))[0] > 2 for organ in found),
-            )
-        )
+        scores.append(score_outline(str(labelled.source[index]), radiograph, measured, labelled.masks[index]))
     return scores
+
+
+def score_outline(source: str, radiograph: Radiograph, measured: Anatomy, files: dict[str, Path]) -> OutlineScore:
+    """Compare one radiograph's outlines with its mask files."""
+    masks, all_known = read_masks([files], organs.MEASURING_SIDE)
+    known = all_known[0]
+    drawn, found = masks[0] > 0, measured.organ_probability >= 0.5
+    dice = {organ: overlap(found[channel], drawn[channel]) for channel, organ in enumerate(ORGANS) if known[channel]}
+    if known[:2].all():
+        dice["lungs"] = overlap(found[:2].max(axis=0), drawn[:2].max(axis=0))
+    right, left = drawn[:2]
+    swapped = known[:2].all() and (
+        overlap(found[0], left) > overlap(found[0], right) or overlap(found[1], right) > overlap(found[1], left)
+    )
+    by_hand = organs.measure(masks[0].astype(np.float32), radiograph).cardiothoracic_ratio if known.all() else None
+    return OutlineScore(
+        source=source,
+        dice=dice,
+        by_hand=by_hand,
+        measured=measured.cardiothoracic_ratio,
+        swapped=bool(swapped),
+        islands=sum(cv2.connectedComponents(organ.astype(np.uint8))[0] > 2 for organ in found),
+    )
 
 
 def organs_figures(scores: list[OutlineScore], protocol: str) -> list[Figure]:

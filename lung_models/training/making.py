@@ -76,7 +76,7 @@ def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
     data = LabelledFeatures(pooled_features(network, images), geometry, labelled.labels, labelled.patients)
     head = fit_head(data)
     final = recipe.network(len(KEYS))
-    final.load_state_dict({**network.state_dict(), **_head_state(head)})
+    final.load_state_dict({**network.state_dict(), **head_state(head)})
     final = as_kept(final)
     used = [
         *cards.used(load_findings(run.data, "train").source, "features, text-mined and measured labels"),
@@ -213,13 +213,19 @@ def _frames(labelled: FindingsSet, run: Run, organs_card: Card) -> list[Frame]:
     return [anatomy.frame(measured, TRAINING_MARGIN) for _, measured in outlined]
 
 
-def _head_state(head: FittedHead) -> dict[str, torch.Tensor]:
+def head_state(head: FittedHead) -> dict[str, torch.Tensor]:
+    """A fitted head as the state of a classifier's."""
     return {"head.weight": torch.from_numpy(head.weight), "head.bias": torch.from_numpy(head.bias)}
 
 
 @torch.inference_mode()
-def heat_scale(network: nn.Module, head: FittedHead, images: np.ndarray, geometry: np.ndarray) -> float:
-    """The heat that is shown as full scale: a high quantile over findings called present on val."""
+def heat_scale(
+    network: nn.Module, head: FittedHead, images: np.ndarray, geometry: np.ndarray, default: float | None = None
+) -> float:
+    """The heat that is shown as full scale: a high quantile over findings called present on some radiographs.
+
+    Where none is called present it is the default.
+    """
     heats = []
     for image, measured in zip(images, geometry, strict=True):
         _, features = network(torch.from_numpy(image[None]).float() / 255.0)
@@ -227,7 +233,10 @@ def heat_scale(network: nn.Module, head: FittedHead, images: np.ndarray, geometr
         heat = heatmap.closed_form(features[0].numpy(), head.weight)
         present = [p >= head.calibration.findings[key].high for key, p in zip(KEYS, probability, strict=True)]
         heats.append(heat[present].ravel())
-    return float(np.quantile(np.concatenate(heats), HEAT_QUANTILE))
+    heat_of_present = np.concatenate(heats)
+    if not heat_of_present.size and default is not None:
+        return default
+    return float(np.quantile(heat_of_present, HEAT_QUANTILE))
 
 
 def _upright(recipe: OrgansRecipe, drawn: OrgansSet, run: Run) -> tuple[np.ndarray, int]:

@@ -11,13 +11,14 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast, set_seed
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
@@ -32,13 +33,14 @@ class Settings:
 
     Args:
         epochs: Passes over the data.
-        batch_size: Images in a step, on each process.
+        batch_size: Images in a step, of all processes together.
         learning_rate: Greatest learning rate of the one-cycle schedule.
         weight_decay: Of AdamW.
         warm_up: Share of all steps in which the learning rate rises.
         averaging: Decay a step of the exponential moving average of the weights, which is what is kept.
         seed: Of every random number.
         precision: ``no``, ``bf16`` or ``fp16``, as Accelerate names it.
+        patience: With a validation, epochs without a better value after which training ends early.
     """
 
     epochs: int
@@ -49,6 +51,7 @@ class Settings:
     averaging: float = 0.995
     seed: int = 0
     precision: str = "no"
+    patience: int = 3
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ class Step:
         step: Steps done in this epoch, from 1.
         steps: Steps in an epoch.
         loss: Mean loss of this epoch so far.
-        images_per_second: Since the epoch began.
+        images_per_second: Since the epoch began, of all processes together.
+        validation: Of the averaged network at the end of an epoch, where there is a validation; lower is better.
     """
 
     epoch: int
@@ -68,9 +72,12 @@ class Step:
     steps: int
     loss: float
     images_per_second: float
+    validation: float | None = None
 
 
 Callback = Callable[[Step], None]
+Validate = Callable[[nn.Module], float]
+"""Maps the averaged network, in evaluation mode, to a number that is lower the better it is."""
 
 
 class Stopped(Exception):
@@ -84,6 +91,7 @@ def fit(
     settings: Settings,
     checkpoint: Path,
     *,
+    validate: Validate | None = None,
     fingerprint: str = "",
     callbacks: Sequence[Callback] = (),
     should_stop: Callable[[], bool] = lambda: False,
@@ -91,17 +99,19 @@ def fit(
     """Train, resuming from ``checkpoint`` if it holds an interrupted run of the same settings on the same data.
 
     Args:
-        network: Trained in place.
+        network: Trained in place; parameters that need no gradient are left alone.
         data: Items that the default collation turns into batches for ``loss``.
         loss: Maps the network and a batch to a scalar.
         settings: How to train.
         checkpoint: Folder for the state, written after every epoch.
+        validate: Judges the averaged network after every epoch; the best is kept, and training ends early when it
+            stays the best for ``patience`` epochs.
         fingerprint: Identifies data and task; a checkpoint of another one is not resumed.
-        callbacks: Called after every batch on the main process.
+        callbacks: Called after every batch on the main process, and once more after a validation.
         should_stop: Asked at every batch.
 
     Returns:
-        The averaged network, in evaluation mode, on the CPU.
+        The averaged network, in evaluation mode, on the CPU: the best one where there is a validation, else the last.
 
     Raises:
         Stopped: when ``should_stop`` said so.
@@ -111,11 +121,12 @@ def fit(
     set_seed(settings.seed)
     accelerator = Accelerator(
         mixed_precision=settings.precision,
-        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, split_batches=True),
     )
     network = network.to(memory_format=torch.channels_last)
     loader = DataLoader(data, batch_size=settings.batch_size, shuffle=True, drop_last=True)
-    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(learnt, settings.learning_rate, weight_decay=settings.weight_decay)
     network, optimiser, loader = accelerator.prepare(network, optimiser, loader)
     if not len(loader):
         raise ValueError(f"Too few images to train on: at least one batch of {settings.batch_size} is needed.")
@@ -126,13 +137,16 @@ def fit(
         accelerator.unwrap_model(network), multi_avg_fn=get_ema_multi_avg_fn(settings.averaging), use_buffers=True
     )
     accelerator.register_for_checkpointing(schedule, average)
-    first = _resume(accelerator, checkpoint, identity)
+    best = Best(checkpoint / "best.safetensors")
+    first = _resume(accelerator, checkpoint, identity, best)
     for epoch in range(first, settings.epochs):
+        if best.since >= settings.patience:
+            break
         loader.set_epoch(epoch)
         network.train()
         began, sum_of_losses = time.perf_counter(), 0.0
         for step, batch in enumerate(loader, start=1):
-            if should_stop():
+            if _agreed(accelerator, should_stop()):
                 raise Stopped(f"stopped in epoch {epoch + 1} of {settings.epochs}")
             value = loss(network, batch)
             accelerator.backward(value)
@@ -142,15 +156,72 @@ def fit(
             schedule.step()
             average.update_parameters(accelerator.unwrap_model(network))
             sum_of_losses += float(value.detach())
-            if accelerator.is_main_process:
-                images = step * settings.batch_size * accelerator.num_processes
-                speed = images / (time.perf_counter() - began)
-                report = Step(epoch, step, len(loader), sum_of_losses / step, speed)
-                for callback in callbacks:
-                    callback(report)
-        _save(accelerator, checkpoint, identity, epoch + 1)
+            speed = step * settings.batch_size / (time.perf_counter() - began)
+            report = Step(epoch, step, len(loader), sum_of_losses / step, speed)
+            _tell(accelerator, callbacks, report)
+        if validate is not None:
+            judged = _from_main(accelerator, validate(average.module.eval()))
+            best.consider(judged, average.module, write=accelerator.is_main_process)
+            _tell(accelerator, callbacks, replace(report, validation=judged))
+        _save(accelerator, checkpoint, identity, epoch + 1, best)
     averaged: nn.Module = average.module
+    if validate is not None:
+        best.load_into(averaged)
     return averaged.cpu().eval()
+
+
+@dataclass
+class Best:
+    """The best averaged weights so far, by a validation.
+
+    Args:
+        path: File that holds them.
+        value: What the validation said of them.
+        since: Epochs without a better one.
+    """
+
+    path: Path
+    value: float = math.inf
+    since: int = 0
+
+    def consider(self, value: float, network: nn.Module, *, write: bool) -> None:
+        """Keep a network's weights if it is better; ``write`` on one process only."""
+        if value < self.value:
+            self.value, self.since = value, 0
+            if write:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                partial = self.path.with_suffix(".tmp")
+                save_file(
+                    {name: one.detach().cpu().contiguous() for name, one in network.state_dict().items()}, partial
+                )
+                partial.replace(self.path)
+        else:
+            self.since += 1
+
+    def load_into(self, network: nn.Module) -> None:
+        """Put the best weights into a network."""
+        network.load_state_dict(load_file(self.path))
+
+
+def _tell(accelerator: Accelerator, callbacks: Sequence[Callback], report: Step) -> None:
+    if accelerator.is_main_process:
+        for callback in callbacks:
+            callback(report)
+
+
+def _agreed(accelerator: Accelerator, stop: bool) -> bool:
+    """Whether any process was asked to stop: all have to, or the others wait for it for ever."""
+    if accelerator.num_processes == 1:
+        return stop
+    flag = torch.tensor(float(stop), device=accelerator.device)
+    return bool(accelerator.reduce(flag, reduction="sum") > 0)
+
+
+def _from_main(accelerator: Accelerator, value: float) -> float:
+    """The main process's value, for all to decide alike."""
+    if accelerator.num_processes == 1:
+        return value
+    return float(broadcast(torch.tensor(value, dtype=torch.float64, device=accelerator.device)))
 
 
 def _one_cycle(progress: float, warm_up: float) -> float:
@@ -168,18 +239,20 @@ def _digest(network: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def _save(accelerator: Accelerator, checkpoint: Path, identity: str, epochs_done: int) -> None:
+def _save(accelerator: Accelerator, checkpoint: Path, identity: str, epochs_done: int, best: Best) -> None:
     """Write the state, then the note that makes it count, so that a crash between leaves the older one valid."""
     folder = checkpoint / f"epoch-{epochs_done}"
     accelerator.save_state(str(folder))
+    accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        state = {"epochs_done": epochs_done, "identity": identity, "best": best.value, "since": best.since}
         note = checkpoint / "progress.json"
-        note.with_suffix(".tmp").write_text(json.dumps({"epochs_done": epochs_done, "identity": identity}))
+        note.with_suffix(".tmp").write_text(json.dumps(state))
         note.with_suffix(".tmp").replace(note)
         shutil.rmtree(checkpoint / f"epoch-{epochs_done - 1}", ignore_errors=True)
 
 
-def _resume(accelerator: Accelerator, checkpoint: Path, identity: str) -> int:
+def _resume(accelerator: Accelerator, checkpoint: Path, identity: str, best: Best) -> int:
     """Load the last state that belongs to the same run; returns the epochs already done."""
     note = checkpoint / "progress.json"
     if not note.is_file():
@@ -189,4 +262,5 @@ def _resume(accelerator: Accelerator, checkpoint: Path, identity: str) -> int:
         return 0
     epochs_done = int(progress["epochs_done"])
     accelerator.load_state(str(checkpoint / f"epoch-{epochs_done}"))
+    best.value, best.since = float(progress.get("best", math.inf)), int(progress.get("since", 0))
     return epochs_done

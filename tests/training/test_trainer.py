@@ -1,5 +1,7 @@
 """The training loop: it learns, resumes to the same result, stops when asked, and reports."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,49 @@ def test_only_the_last_checkpoint_is_kept(tmp_path: Path) -> None:
     network, data = problem()
     fit(network, data, squared, SETTINGS, tmp_path)
     assert [path.name for path in tmp_path.glob("epoch-*")] == ["epoch-3"]
+
+
+def test_the_best_by_validation_is_kept_and_training_ends_early(tmp_path: Path) -> None:
+    network, data = problem()
+    values = iter([0.5, 0.2, 0.4, 0.3, 0.1])
+    judged: list[dict[str, Tensor]] = []
+
+    def validate(averaged: nn.Module) -> float:
+        judged.append({name: value.clone() for name, value in averaged.state_dict().items()})
+        return next(values)
+
+    steps: list[Step] = []
+    settings = replace(SETTINGS, epochs=5, patience=2)
+    best = fit(network, data, squared, settings, tmp_path, validate=validate, callbacks=[steps.append])
+    assert [step.validation for step in steps if step.validation is not None] == [0.5, 0.2, 0.4, 0.3]
+    for name, value in best.state_dict().items():
+        torch.testing.assert_close(value, judged[1][name])
+
+
+def test_the_best_survives_an_interruption(tmp_path: Path) -> None:
+    def run(folder: str, values: Iterator[float], stop_after: int | None = None) -> nn.Module:
+        network, data = problem()
+        count = 0
+
+        def should_stop() -> bool:
+            nonlocal count
+            count += 1
+            return stop_after is not None and count > stop_after
+
+        return fit(
+            network,
+            data,
+            squared,
+            SETTINGS,
+            tmp_path / folder,
+            validate=lambda averaged: next(values),
+            should_stop=should_stop,
+        )
+
+    whole = run("whole", iter([0.1, 0.5, 0.4]))
+    parts = iter([0.1, 0.5, 0.4])
+    with pytest.raises(Stopped):
+        run("parts", parts, stop_after=12)
+    resumed = run("parts", parts)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
