@@ -73,4 +73,6 @@ class SetFiles:
         raise ValueError(f"{name} is not in the set.")
 
     def _name(self, source: Source) -> str:
-        return source.path.removeprefix(str(self.root)).lstrip("/").replace("\\", "/") or source.name
+        """Its path within the set; steps upwards mean nothing here, and nothing is ever written by that name."""
+        inside = source.path.removeprefix(str(self.root)).replace("\\", "/")
+        return "/".join(part for part in inside.split("/") if part not in ("", ".", "..")) or source.name

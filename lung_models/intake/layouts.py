@@ -50,7 +50,7 @@ def recognise(files: Sequence[str], text_of: Callable[[str], str], kind: Kind, *
         return _organs(files)
     tables = [file for file in files if file.lower().endswith(".csv")]
     for table in sorted(tables, key=lambda one: (PurePosixPath(one).name.lower() != "labels.csv", one)):
-        rows = list(csv.DictReader(io.StringIO(text_of(table).lstrip("\ufeff"))))
+        rows = _rows(text_of(table))
         columns = _columns(rows)
         if columns is not None:
             return _from_table(files, table, rows, columns, folders_complete)
@@ -60,6 +60,15 @@ def recognise(files: Sequence[str], text_of: Callable[[str], str], kind: Kind, *
             f"(for example file or Image Index) and one for each finding, or one with a list of labels."
         )
     return _from_folders(files, folders_complete)
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    """A table's rows by column; none when it is not a table."""
+    try:
+        rows = csv.DictReader(io.StringIO(text.lstrip("\ufeff"), newline=""))
+        return [{name: value for name, value in row.items() if isinstance(value, str)} for row in rows]
+    except csv.Error:
+        return []
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ def _from_table(
     mapping = {name: BY_KEY[key].name for name, key in columns.findings.items()}
     for row in rows:
         said = {name: (value or "").strip() for name, value in row.items() if name}
-        name = said[columns.file]
+        name = said.get(columns.file, "")
         file = find(name)
         if file is None:
             problems.append(Problem(name or table, "The table names it, but it is not in the set."))
@@ -128,9 +137,9 @@ def _row_labels(said: dict[str, str], columns: _Columns, complete: bool, mapping
     if columns.listed is None:
         labels = np.full(len(KEYS), np.nan, np.float32)
         for name, key in columns.findings.items():
-            labels[KEYS.index(key)] = value_of(said[name])
+            labels[KEYS.index(key)] = value_of(said.get(name, ""))
         return completed(labels)
-    words = [word.strip() for word in re.split(r"[|;,]", said[columns.listed]) if word.strip()]
+    words = [word.strip() for word in re.split(r"[|;,]", said.get(columns.listed, "")) if word.strip()]
     if not words:
         return np.full(len(KEYS), np.nan, np.float32)
     # NIH's pipe-separated list names all that the report holds; a column of single labels need not.

@@ -44,6 +44,8 @@ def _folds(classes: np.ndarray, patients: np.ndarray, count: int) -> np.ndarray:
     folds = np.zeros(len(classes), int)
     if count < 2:
         return folds
+    if np.unique(classes, return_counts=True)[1].max() < count:  # too few of any to share out; only patients count
+        classes = np.zeros_like(classes)
     splitter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=SEED)
     for number, (_, members) in enumerate(splitter.split(classes, classes, patients)):
         folds[members] = number
