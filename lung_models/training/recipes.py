@@ -139,6 +139,27 @@ _FINDINGS = (
         summary="The baseline: the features of seven-layer-1; head, calibration and operating points fitted anew with "
         "the organ model of today.",
     ),
+    FindingsRecipe(
+        name="lite0-three-sources",
+        version="efficientnet-lite0-3",
+        network=FindingsNet,
+        pretrained=False,
+        base="efficientnet-lite0-2",
+        framed=True,
+        stages=(),
+        summary="The features of efficientnet-lite0-2, looking at the frame that unet-lite0-3 draws around the organs; "
+        "head, calibration and operating points fitted anew to radiologists' labels.",
+    ),
+    FindingsRecipe(
+        name="seven-layer-three-sources",
+        version="seven-layer-3",
+        network=SevenLayerCNN,
+        pretrained=False,
+        base="seven-layer-2",
+        stages=(),
+        summary="The baseline: the features of seven-layer-2; head, calibration and operating points fitted anew with "
+        "the organ model of today.",
+    ),
 )
 _ORGANS = (
     OrgansRecipe(
