@@ -1,11 +1,13 @@
 """Versions of weights on disk: ``weights/<network>/<version>/`` holds ``model.safetensors`` and ``card.json``.
 
-A version is never changed once written. ``weights/active.json`` names the one that reads, for each network. Only
+A version is never changed once written. ``weights/active.json`` names the one that reads, for each network
+(:mod:`lung_models.promotion` changes it). Only
 safetensors are loaded, and only when their hash is the one on the card.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,8 @@ from lung_models.reading import ModelStamp
 
 NETWORKS = ("findings", "organs")
 Model = TypeVar("Model", bound=nn.Module)
-DEFAULT_ROOT = Path(__file__).resolve().parent.parent / "weights"
+DEFAULT_ROOT = Path(os.environ.get("LUNGS_WEIGHTS", Path(__file__).resolve().parent.parent / "weights"))
+"""Where the versions are: ``LUNGS_WEIGHTS``, else the folder that ships."""
 
 
 class NoWeights(Refusal):
@@ -185,7 +188,9 @@ class WeightStore:
             raise FileExistsError(f"{folder} exists: versions are never changed, choose another name.")
 
     def activate(self, network: str, version: str) -> None:
-        """Make a version the one that reads: one atomic replacement of ``active.json``.
+        """Make a version the one that reads, without record or counterpart: a new store's first.
+
+        In a store that reads already it is promoted, see :mod:`lung_models.promotion`.
 
         Raises:
             NoWeights: when there is no such version, or when its scores were never calibrated.
@@ -196,8 +201,17 @@ class WeightStore:
         pointer = self.root / "active.json"
         active = json.loads(pointer.read_text()) if pointer.is_file() else {}
         active[network] = card.version
-        pointer.with_suffix(".tmp").write_text(json.dumps(active, indent=2) + "\n")
-        pointer.with_suffix(".tmp").replace(pointer)
+        self.replace_pointer(active)
+
+    def replace_pointer(self, active: dict[str, Any]) -> None:
+        """Replace ``active.json`` as a whole: whatever happens, the old or the new one is there."""
+        pointer = self.root / "active.json"
+        partial = pointer.with_name(f"active-{os.getpid()}.tmp")
+        with partial.open("w") as stream:
+            stream.write(json.dumps(active, indent=2, ensure_ascii=False) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(pointer)
 
     def _read_card(self, network: str, version: str) -> Card:
         return Card(network, version, json.loads((self.root / network / version / "card.json").read_text()))

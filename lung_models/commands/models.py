@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+from lung_models import promotion
 from lung_models.commands import report
 from lung_models.radiograph import Refusal
 from lung_models.weights import DEFAULT_ROOT, NETWORKS, Card, WeightStore
@@ -19,7 +20,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", shar
     """
     models = commands.add_parser("models", help="versions and their cards")
     models.set_defaults(run=_list, weights=DEFAULT_ROOT)
-    actions = models.add_subparsers(metavar="list|show|promote|add", dest="action")
+    actions = models.add_subparsers(metavar="list|show|promote|rollback|add", dest="action")
 
     listing = actions.add_parser("list", parents=[shared], help="all versions; * marks the active one")
     listing.set_defaults(run=_list)
@@ -30,7 +31,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", shar
 
     promote = actions.add_parser("promote", parents=[shared], help="make a version the one that reads")
     promote.add_argument("version")
+    promote.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the history")
     promote.set_defaults(run=_promote)
+
+    rollback = actions.add_parser("rollback", parents=[shared], help="undo the last promotion")
+    rollback.set_defaults(run=_rollback)
 
     add = actions.add_parser("add", parents=[shared], help="add a model that does not ship, calibrated on your data")
     add.add_argument("model", choices=("xrv",), help="xrv: the DenseNet-121 of torchxrayvision")
@@ -68,10 +73,19 @@ def _show(options: argparse.Namespace) -> int:
 def _promote(options: argparse.Namespace) -> int:
     store = WeightStore(options.weights)
     card = _found(store, options.version)
-    before = store.active(card.network)
-    store.activate(card.network, card.version)
-    print(f"{card.version} reads the {card.network} now; before: {before or 'none'}")
+    _tell(promotion.promote(store, card.network, card.version, options.reason))
     return 0
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    _tell(promotion.rollback(WeightStore(options.weights)))
+    return 0
+
+
+def _tell(change: promotion.Change) -> None:
+    for network, version in change.after.items():
+        if (before := change.before.get(network)) != version:
+            print(f"{version} reads the {network} now; before: {before or 'none'}")
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -81,7 +95,10 @@ def _add(options: argparse.Namespace) -> int:
     store = WeightStore(options.weights)
     card = xrv.add(options.data, store, options.file, options.sha256, report)
     print(f"{card.version} written to {store.root / card.network / card.version}: {_headline(card)}")
-    print(f"It does not read yet: compare its card with the active one's, then `models promote {card.version}`.")
+    print(
+        "It does not read yet: compare its card with the active one's, then "
+        f"`models promote {card.version} --reason TEXT`."
+    )
     return 0
 
 

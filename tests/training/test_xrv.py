@@ -284,7 +284,7 @@ def test_it_is_added_calibrated_read_with_and_promoted(
     assert all(0.0 < one.probability < 1.0 and one.heat.shape == (2, 2) for one in reading.findings)
 
     where = ["--weights", str(store.root)]
-    assert main(["models", "promote", card.version, *where]) == 0
+    assert main(["models", "promote", card.version, "--reason", "better", *where]) == 0
     assert store.active("findings") == card.version
     capsys.readouterr()
     assert main(["models", "show", card.version, *where]) == 0
@@ -294,6 +294,6 @@ def test_it_is_added_calibrated_read_with_and_promoted(
 def test_what_was_never_calibrated_is_never_made_active(store: WeightStore, caplog: pytest.LogCaptureFixture) -> None:
     card = {"input_size": 224, "created": "2026-01-01T00:00:00+00:00", "metrics": []}
     store.save("findings", "raw", XrvDenseNet(), card)
-    assert main(["models", "promote", "raw", "--weights", str(store.root)]) == 1
+    assert main(["models", "promote", "raw", "--reason", "why not", "--weights", str(store.root)]) == 1
     assert caplog.messages == ["raw was never calibrated, so it has no probabilities and cannot be made active."]
     assert store.active("findings") is None
