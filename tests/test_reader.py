@@ -181,15 +181,17 @@ def test_memory_stays_flat_over_a_hundred_readings(reader: Reader, chest_file: P
     assert process.memory_info().rss - before < GROWTH_LIMIT
 
 
-@pytest.mark.parametrize("version", ["seven-layer-1", "seven-layer-2"])
+@pytest.mark.parametrize("version", ["seven-layer-1", "seven-layer-2", "seven-layer-3"])
 def test_the_baseline_reads_like_any_other_version(version: str, chest_file: Path) -> None:
     reader = Reader.load(device="cpu", findings_version=version)
     reading = reader.read(decode(chest_file.read_bytes(), chest_file.name))
     assert reading.accepted and reading.models["findings"].version == version
     assert reading.models["findings"].architecture == "SevenLayerCNN"
     assert len(reading.findings) == 6
-    organs = {"seven-layer-1": "unet-lite0-1", "seven-layer-2": "unet-lite0-2"}
-    assert reading.models["organs"].version == organs[version], "it brings the organ model it was calibrated with"
+    number = version.removeprefix("seven-layer-")
+    assert reading.models["organs"].version == f"unet-lite0-{number}", (
+        "it brings the organ model it was calibrated with"
+    )
 
 
 def test_a_head_is_not_used_with_another_organ_model(tmp_path: Path) -> None:
