@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lung_models.commands import models, report, train
+from lung_models.commands import models, report, train, worker
 from lung_models.decode import decode
 from lung_models.decode.limits import Limits
 from lung_models.findings import FINDINGS
@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=_evaluate)
 
     train.add_to(commands, shared)
+    worker.add_to(commands)
     models.add_to(commands, shared)
     return parser
 

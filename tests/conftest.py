@@ -3,9 +3,12 @@
 import os
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 
+from lung_models.decode import decode
 from lung_models.reader import Reader
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,3 +54,11 @@ def leg_file() -> Path:
 def reader() -> Reader:
     """The shipped models, on the CPU."""
     return Reader.load(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def chest_pixels(chest_file: Path) -> np.ndarray:
+    """The real radiograph, uint8, 480 rows."""
+    pixels = decode(chest_file.read_bytes(), chest_file.name).pixels
+    side = (round(480 * pixels.shape[1] / pixels.shape[0]), 480)
+    return np.rint(cv2.resize(pixels, side, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)

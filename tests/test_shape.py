@@ -11,7 +11,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("reading",),
     ("decode", "preprocess", "networks", "samples"),
     ("heatmap", "anatomy", "gate", "calibration", "weights", "runtime", "windows", "inputs", "figures"),
-    ("reader", "opened", "intake", "promotion"),
+    ("reader", "opened", "intake", "promotion", "records"),
     ("evaluate", "training"),
     ("documents",),
     ("commands",),

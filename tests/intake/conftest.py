@@ -2,38 +2,11 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from lung_models.decode import decode
 from lung_models.reader import Reader
-
-
-@pytest.fixture(scope="session")
-def chest_pixels(chest_file: Path) -> np.ndarray:
-    """The real radiograph, uint8, 480 rows."""
-    pixels = decode(chest_file.read_bytes(), chest_file.name).pixels
-    side = (round(480 * pixels.shape[1] / pixels.shape[0]), 480)
-    return np.rint(cv2.resize(pixels, side, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
-
-
-def variant(pixels: np.ndarray, seed: int) -> np.ndarray:
-    """The radiograph turned, stretched and retouched a little: another patient to a perceptual hash."""
-    rng = np.random.default_rng(seed)
-    height, width = pixels.shape
-    corners = np.float32([[0, 0], [width, 0], [0, height]])
-    moved = corners + rng.uniform(-0.06, 0.06, (3, 2)).astype(np.float32) * np.float32([width, height])
-    turned = cv2.warpAffine(pixels, cv2.getAffineTransform(corners, moved), (width, height))
-    shade = cv2.resize(
-        rng.uniform(0.75, 1.0, (5, 5)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
-    )
-    return np.clip(turned * shade, 0, 255).astype(np.uint8)
-
-
-def write(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), pixels)
+from tests.pictures import variant, write
 
 
 @pytest.fixture

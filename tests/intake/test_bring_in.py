@@ -13,7 +13,7 @@ from lung_models.intake import frozen
 from lung_models.intake.bring_in import bring_in, look
 from lung_models.intake.frozen import FrozenSet, load
 from lung_models.reader import Reader
-from tests.intake.conftest import variant, write
+from tests.pictures import variant, write
 
 
 def silent(done: int, of: int, what: str) -> None:

@@ -1,0 +1,1 @@
+"""Alembic's migrations, one after the other."""
