@@ -11,6 +11,8 @@ import streamlit as st
 
 from lung_models.findings import BY_KEY
 from pages.components.agreement import draw_agreement
+from pages.components.before_after import draw_figures
+from pages.components.promoting import draw_promotion, draw_rollback
 from pages.components.where_it_looked import draw_where_it_looked
 from pages.components.words import plain
 
@@ -41,6 +43,7 @@ def draw_versions() -> None:
         from lung_models.weights import NETWORKS, WeightStore  # imports torch: seconds, so only once the page is drawn
 
     store = WeightStore()
+    draw_rollback(store)
     for network in NETWORKS:
         st.header(TITLES.get(network, network))
         cards, unreadable = cards_on_disk(store, network)
@@ -51,6 +54,11 @@ def draw_versions() -> None:
             st.error(damage_line(version, active=version == active))
         for card in sorted(cards, key=lambda card: card.version != active):
             draw_card(card, active=card.version == active)
+        others = [card.version for card in cards if card.version != active]
+        if others:
+            with st.popover(f"Promote another {network} version"):
+                version = st.selectbox("Version", others, key=f"other_{network}")
+                draw_promotion(store, network, version)
 
 
 def cards_on_disk(store: "WeightStore", network: str) -> tuple[list["Card"], list[str]]:
@@ -141,6 +149,10 @@ def draw_identity(data: dict[str, Any]) -> None:
         "Architecture": data["architecture"],
         "Input": None if side is None else f"{side} x {side} pixels, grey",
         "Created": data["created"],
+        "Parent": data.get("parent"),
+        "Line of versions": data.get("family"),
+        "Labelled set": in_words(data.get("labelled_set")),
+        "Networks kept only to be scored": in_words(data.get("companions")),
         "Recipe": recipe.get("name"),
         "Seed": recipe.get("seed"),
         "Git commit": data.get("git_commit"),
@@ -269,6 +281,7 @@ TABS: dict[str, tuple[str | None, Callable[[dict[str, Any]], None]]] = {
     "Where it looked": ("where_it_looked", lambda data: draw_where_it_looked(data["where_it_looked"])),
     "Cardiothoracic ratio": ("cardiothoracic_ratios", lambda data: draw_agreement(data["cardiothoracic_ratios"])),
     "Operating points": ("calibration", draw_operating_points),
+    "Before and after": ("comparison", lambda data: draw_figures(data["comparison"], data.get("forgetting"))),
     "All figures": ("metrics", lambda data: draw_metrics(data["metrics"])),
     "How it was made": (None, draw_making),
 }

@@ -97,8 +97,8 @@ def submit(database: Database, request: Request, labelled_set: Path, store: Path
             request=request.to_json(),
             labelled_set=str(labelled_set),
             store=str(store),
-            created=_now(),
-            queued=_now(),
+            created=now(),
+            queued=now(),
             cancel=False,
             progress={},
         )
@@ -147,7 +147,7 @@ def cancel(database: Database, number: int) -> None:
     with database.transaction() as session:
         row = session.get(JobRow, number)
         if row is not None and row.state == "queued":
-            row.state, row.ended, row.message = "cancelled", _now(), "Cancelled before it began."
+            row.state, row.ended, row.message = "cancelled", now(), "Cancelled before it began."
         elif row is not None and row.state == "running":
             row.cancel = True
 
@@ -157,7 +157,7 @@ def resume(database: Database, number: int) -> None:
     with database.transaction() as session:
         row = session.get(JobRow, number)
         if row is not None and row.state in MAY_RESUME:
-            row.state, row.queued, row.cancel, row.message, row.ended = "queued", _now(), False, None, None
+            row.state, row.queued, row.cancel, row.message, row.ended = "queued", now(), False, None, None
 
 
 def claim(database: Database, device: str) -> Job | None:
@@ -169,7 +169,7 @@ def claim(database: Database, device: str) -> Job | None:
             row = session.scalars(waiting.order_by(JobRow.queued, JobRow.id).limit(1)).first()
             if row is None:
                 return None
-            row.state, row.started, row.message = "running", _now(), None
+            row.state, row.started, row.message = "running", now(), None
             _sign(row)
             session.flush()
             return _job(row)
@@ -192,7 +192,7 @@ def beat(database: Database, number: int, progress: dict[str, Any] | None = None
     """
     with database.transaction() as session:
         row = session.get_one(JobRow, number)
-        row.heartbeat = _now()
+        row.heartbeat = now()
         if progress is not None:
             row.progress = {**row.progress, **progress}
         if point is not None:
@@ -215,7 +215,7 @@ def end(
     """Say how a running job ended; one that was noticed as lost meanwhile is corrected."""
     with database.transaction() as session:
         row = session.get_one(JobRow, number)
-        row.state, row.message, row.result, row.ended, row.pid, row.cancel = state, message, result, _now(), None, False
+        row.state, row.message, row.result, row.ended, row.pid, row.cancel = state, message, result, now(), None, False
 
 
 def notice_lost(database: Database) -> None:
@@ -223,7 +223,7 @@ def notice_lost(database: Database) -> None:
     with database.transaction() as session:
         for row in session.scalars(select(JobRow).where(JobRow.state == "running")):
             if not _lives(row):
-                row.state, row.message, row.ended, row.pid = "interrupted", LOST, _now(), None
+                row.state, row.message, row.ended, row.pid = "interrupted", LOST, now(), None
 
 
 def ensure_worker(device: str = "default") -> None:
@@ -247,7 +247,7 @@ def ensure_worker(device: str = "default") -> None:
 def _lives(row: JobRow) -> bool:
     """Whether the process of a running job is there: by its number and start on this host, else by its heartbeat."""
     if row.host != socket.gethostname():
-        return row.heartbeat is not None and _now() - row.heartbeat < timedelta(seconds=SILENT_SECONDS)
+        return row.heartbeat is not None and now() - row.heartbeat < timedelta(seconds=SILENT_SECONDS)
     try:
         process = psutil.Process(row.pid)
         return bool(process.create_time() == row.pid_started and process.status() != psutil.STATUS_ZOMBIE)
@@ -257,10 +257,11 @@ def _lives(row: JobRow) -> bool:
 
 def _sign(row: JobRow) -> None:
     own = psutil.Process()
-    row.host, row.pid, row.pid_started, row.heartbeat = socket.gethostname(), own.pid, own.create_time(), _now()
+    row.host, row.pid, row.pid_started, row.heartbeat = socket.gethostname(), own.pid, own.create_time(), now()
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """Now, UTC, as the database keeps it."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 

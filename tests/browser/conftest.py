@@ -102,6 +102,23 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
+def chromium_page(chromium: Browser) -> Iterator[Callable[[], Page]]:
+    """Makes pages that share nothing: several people at their own screens."""
+    contexts = []
+
+    def make() -> Page:
+        context = chromium.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(WAIT_MILLISECONDS)
+        expect.set_options(timeout=WAIT_MILLISECONDS)
+        contexts.append(context)
+        return context.new_page()
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
 def reading_page(page: Page, app_address: str) -> Page:
     """The app with the sample read."""
     page.goto(app_address)

@@ -121,7 +121,7 @@ def test_a_source_is_scored_by_a_network_that_never_saw_it(
     parameters = [store.load(card, one).state_dict()["unet.encoder.conv_stem.weight"] for one in card.companions]
     assert not torch.equal(*parameters)
     dice = {figure["group"]: figure for figure in card.data["metrics"] if figure["name"] == "Dice"}
-    assert dice["lungs, all sources"]["n"] == OUTLINED
+    assert dice["right_lung, all sources"]["n"] == OUTLINED
     assert {one["protocol"] for one in dice.values()} == {LEFT_OUT}
     assert [one["images"] for one in card.data["training_data"] if one["use"] == "outlines and gate"] == [8, 7]
     (store.root / "organs" / card.version / "without_jsrt.safetensors").write_bytes(b"something else")
