@@ -35,7 +35,8 @@ log = logging.getLogger("lung_models")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("accelerate").setLevel(logging.WARNING)
+    for chatty in ("accelerate", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text

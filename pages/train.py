@@ -29,9 +29,9 @@ RECIPE_WORDS = {
 }
 SET_HELP = (
     "Findings: one folder for each class (Cardiomegaly, Effusion, Normal ...), or images with a labels.csv; NIH's "
-    "Finding Labels and CheXpert's columns are understood; blank is unknown. Organs: images/ with masks/right_lung, left_lung, "
-    "heart, or with labels/ (1 right lung, 2 left lung, 3 heart). DICOM, PNG, JPEG, TIFF. At most 50,000 files, 50 GB "
-    "unpacked, 256 MB an upload: give a larger set by its path."
+    "Finding Labels and CheXpert's columns are understood; blank is unknown. Organs: images/ with masks/right_lung, "
+    "left_lung, heart, or with labels/ (1 right lung, 2 left lung, 3 heart). DICOM, PNG, JPEG, TIFF. At most "
+    "50,000 files, 50 GB unpacked, 256 MB an upload: give a larger set by its path."
 )
 
 
@@ -41,8 +41,8 @@ def page() -> None:
         st.title("Train")
         st.write(
             "A version is fine-tuned on labelled radiographs of your own and judged on patients that it never saw, "
-            "beside its parent. It reads only when you promote it. Nothing leaves this machine; radiographs are kept without "
-            "tags, patients as numbers."
+            "beside its parent. It reads only when you promote it. Nothing leaves this machine; radiographs are kept "
+            "without tags, patients as numbers."
         )
         from lung_models.weights import WeightStore  # imports torch: seconds, so only once the page is drawn
 

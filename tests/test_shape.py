@@ -85,3 +85,24 @@ def test_weights_are_small_safetensors_and_nothing_else() -> None:
     assert kinds == {"active.json", "card.json", "model.safetensors"} | companions
     for path in (ROOT / "weights").rglob("*.safetensors"):
         assert path.stat().st_size < 50 * 1024 * 1024
+
+
+def test_pages_reach_training_through_jobs_only() -> None:
+    """What a page imports, and what that imports, at the top or in a function, trains nothing: jobs start processes."""
+    allowed = {"lung_models.training", "lung_models.training.jobs", "lung_models.training.tuning.request"}
+    allowed |= {"lung_models.training.tuning"}
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for folder in ("lung_models", "pages")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    waiting, seen = [name for name in modules if name.startswith("pages")], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in modules:
+            continue
+        seen.add(name)
+        waiting += imported(modules[name])
+    assert "lung_models.training.jobs" in seen
+    assert {name for name in seen if name.startswith("lung_models.training")} <= allowed
+    assert "accelerate" not in {one.split(".")[0] for name in seen for one in imported(modules[name])}

@@ -69,7 +69,6 @@ def tune_findings(request: Request, run: TuningRun) -> dict[str, Any] | None:
     features = cached_features(run, base, network, images)
     said_before = said(parent, features, geometry)
     if request.recipe == "full":
-        settings = full.FINDINGS if request.epochs is None else replace(full.FINDINGS, epochs=request.epochs)
         network = full.tune_classifier(
             network,
             parent,
@@ -79,7 +78,7 @@ def tune_findings(request: Request, run: TuningRun) -> dict[str, Any] | None:
             said_before.probability,
             learnt,
             judged,
-            replace(settings, seed=request.seed, precision=half_precision()),
+            full.settings_for(full.FINDINGS, request.epochs, request.seed, half_precision()),
             run.workspace / "training",
             callbacks=run.callbacks,
             should_stop=run.should_stop,

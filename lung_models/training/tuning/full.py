@@ -27,9 +27,18 @@ from lung_models.training.tuning.quick import LEAST_SLOPE, enough
 
 FINDINGS = Settings(epochs=12, batch_size=16, learning_rate=1e-4, averaging=0.9, patience=4)
 ORGANS = Settings(epochs=12, batch_size=8, learning_rate=3e-4, averaging=0.9, patience=4)
+PATIENCE = 8  # training ends when one in so many of all passes brought nothing better, but at least four
 BATCH = 16  # radiographs in a step of a validation
 
 Stop = Callable[[], bool]
+
+
+def settings_for(usual: Settings, epochs: int | None, seed: int, precision: str) -> Settings:
+    """The usual settings, for another number of passes, a seed and a precision."""
+    settings = replace(usual, seed=seed, precision=precision)
+    if epochs is None:
+        return settings
+    return replace(settings, epochs=epochs, patience=max(usual.patience, epochs // PATIENCE))
 
 
 class LabelledImages(Dataset):

@@ -33,10 +33,8 @@ def tune_organs(request: Request, run: TuningRun) -> dict[str, Any] | None:
     before = scores(network, base, run, held_out)
     images = standardised(run, base.input_size, [WHOLE] * len(labelled))
     masks, known = read_masks([labelled.masks(row) for row in range(len(labelled))], base.input_size)
-    settings = QUICK if request.recipe == "quick" else full.ORGANS
-    settings = replace(settings, seed=request.seed, precision=half_precision())
-    if request.epochs is not None:
-        settings = replace(settings, epochs=request.epochs)
+    usual = QUICK if request.recipe == "quick" else full.ORGANS
+    settings = full.settings_for(usual, request.epochs, request.seed, half_precision())
     channels = base.data.get("options", {}).get("decoder_channels")
     if request.recipe == "quick":
         tune_last_layer(network, images, masks, known, learnt[:MOST_QUICK], judged[:MOST_QUICK], settings, run)
