@@ -99,15 +99,14 @@ def test_full_trains_every_classifier(
     base: str, thirty: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compare, "BOOTSTRAPS", 50)
-    result = train(
-        ["findings", "--data", thirty, "--recipe", "full", "--epochs", "2", "--base", base, "--out", tmp_path / "w", "--checkpoints", tmp_path / "checkpoints"],
-        capsys,
-    )
+    ways = ["--recipe", "full", "--epochs", "2", "--base", base]
+    where = ["--out", tmp_path / "w", "--checkpoints", tmp_path / "checkpoints"]
+    result = train(["findings", "--data", thirty, *ways, *where], capsys)
     assert result["parent"] == base and result["version"].startswith(f"{base}-full-")
     store = WeightStore(tmp_path / "w")
     tuned, parent = store.load(store.card("findings")), WeightStore().load(WeightStore().card("findings", base))
-    moved = [not (a == b).all() for a, b in zip(tuned.parameters(), parent.parameters(), strict=True)]
-    assert np.mean(moved) > 0.8, "all layers learn"
+    pairs = [(a, b) for a, b in zip(tuned.parameters(), parent.parameters(), strict=True) if a.ndim == 4]
+    assert all(not bool((a == b).all()) for a, b in pairs), "all convolutions learn"
 
 
 @pytest.mark.data
@@ -129,10 +128,8 @@ def test_outlines_are_tuned_and_bring_a_classifier_that_fits_them(
             (folder / "masks" / organ).mkdir(parents=True, exist_ok=True)
             shutil.copy(source / "masks" / organ / f"{path.stem}.png", folder / "masks" / organ)
     shutil.copytree(ROOT / "weights", tmp_path / "weights")
-    result = train(
-        ["organs", "--data", folder, "--recipe", recipe, "--epochs", "1", "--out", tmp_path / "weights", "--checkpoints", tmp_path / "checkpoints"],
-        capsys,
-    )
+    where = ["--out", tmp_path / "weights", "--checkpoints", tmp_path / "checkpoints"]
+    result = train(["organs", "--data", folder, "--recipe", recipe, "--epochs", "1", *where], capsys)
     assert {"dice_lungs", "dice_heart", "cardiothoracic_ratio_error"} <= result["difference"].keys()
     assert result["after"]["dice_lungs"]["value"] > 0.9
     store = WeightStore(tmp_path / "weights")
@@ -152,7 +149,7 @@ def test_two_processes_train_to_the_same_figures_within_noise(thirty: Path, tmp_
         out = tmp_path / f"out-{processes}"
         command = [sys.executable, "-m"]
         if processes > 1:
-            command += ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0", "-m"]
+            command += ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
         command += ["lung_models", "train", "findings", "--data", str(thirty), "--recipe", "full", "--epochs", "2"]
         command += ["--base", "seven-layer-3", "--out", str(out), "--checkpoints", str(out / "state"), "--json"]
         environment = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "LUNGS_CACHE": str(tmp_path / "cache")}
