@@ -33,7 +33,7 @@ class Settings:
 
     Args:
         epochs: Passes over the data.
-        batch_size: Images in a step, of all processes together.
+        batch_size: Images in a step, of all processes together; rounded down to a multiple of their number.
         learning_rate: Greatest learning rate of the one-cycle schedule.
         weight_decay: Of AdamW.
         warm_up: Share of all steps in which the learning rate rises.
@@ -124,7 +124,9 @@ def fit(
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, split_batches=True),
     )
     network = network.to(memory_format=torch.channels_last)
-    loader = DataLoader(data, batch_size=settings.batch_size, shuffle=True, drop_last=True)
+    processes = accelerator.num_processes
+    batch_size = max(settings.batch_size // processes, 1) * processes  # a whole number of images for each
+    loader = DataLoader(data, batch_size=batch_size, shuffle=True, drop_last=True)
     learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(learnt, settings.learning_rate, weight_decay=settings.weight_decay)
     network, optimiser, loader = accelerator.prepare(network, optimiser, loader)
@@ -156,7 +158,7 @@ def fit(
             schedule.step()
             average.update_parameters(accelerator.unwrap_model(network))
             sum_of_losses += float(value.detach())
-            speed = step * settings.batch_size / (time.perf_counter() - began)
+            speed = step * batch_size / (time.perf_counter() - began)
             report = Step(epoch, step, len(loader), sum_of_losses / step, speed)
             _tell(accelerator, callbacks, report)
         if validate is not None:
