@@ -84,7 +84,6 @@ def test_from_a_set_with_faults_to_a_promoted_version_and_back(
     expect(page.get_by_text("Expected calibration error, Cardiomegaly").first).to_be_visible()
     expect(page.get_by_text(re.compile("Better:|Not shown to be better"))).to_be_visible()
     expect(page.get_by_text("Where old and new disagree most")).to_be_visible()
-    page.screenshot(path="/tmp/train1.png", full_page=True)
     promote = page.get_by_role("button", name="Promote", exact=True)
     expect(promote).to_be_disabled()
     page.get_by_role("textbox", name="Reason").fill("calibrated on our films")
