@@ -34,9 +34,12 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-# Chromium drives the app in tests. Where apt-get is not to be had, the browser tests say what they skip for.
+# Chromium drives the app in tests, dciodvfy checks DICOM objects, Orthanc is the PACS, PostgreSQL the other database.
+# Where apt-get is not to be had, the tests that need one of them say what they skip for.
+PACKAGES := chromium fonts-dejavu-core dicom3tools orthanc orthanc-dicomweb postgresql
 system-packages:
-	@command -v chromium >/dev/null || ( \
+	@( command -v chromium && command -v dciodvfy && ls /usr/sbin/Orthanc /usr/lib/postgresql/*/bin/initdb \
+		/usr/share/orthanc/plugins/libOrthancDicomWeb.so ) >/dev/null 2>&1 || ( \
 		command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null \
-	) || echo "Chromium is missing and could not be installed: browser tests will be skipped." >&2
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(PACKAGES) >/dev/null \
+	) || echo "One of $(PACKAGES) is missing and could not be installed: tests will be skipped." >&2
