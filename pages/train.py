@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PAGE_WIDTH = 1200
 KINDS = {"findings": "Findings of radiographs", "organs": "Outlines of organs"}
+UPLOADS = {"Files": "Drop a ZIP or many files", "Directory": "Drop a directory"}
+ACCEPTED: dict[str, Any] = {"Files": True, "Directory": "directory"}  # of Streamlit's uploader
 RECIPE_WORDS = {
     "quick": "Quick: the features stay, the head is fitted anew",
     "full": "Full: the layers are trained too, with augmentation and early stopping",
@@ -67,7 +69,8 @@ def draw_bringing_in() -> None:
     """Where a set comes in, and the report on it."""
     st.header("1. Labelled set")
     kind = st.radio("It is labelled with", list(KINDS), format_func=KINDS.get, horizontal=True, key="set_kind")
-    files = st.file_uploader("Drop a ZIP or many files", accept_multiple_files=True, key="set_files", help=SET_HELP)
+    whole = st.radio("It comes as", list(UPLOADS), horizontal=True, key="set_upload")
+    files = st.file_uploader(UPLOADS[whole], accept_multiple_files=ACCEPTED[whole], key=f"set_{whole}", help=SET_HELP)
     path = st.text_input("or a folder or ZIP on this machine", key="set_path")
     complete = st.checkbox(
         "A class folder names all there is to see",
@@ -76,7 +79,7 @@ def draw_bringing_in() -> None:
     )
     if st.button("Look at the set", disabled=not (files or path.strip())):
         forget_examined()
-        look_at(kind, files or [], path.strip(), complete)
+        look_at(kind, list(files or []), path.strip(), complete)
     if "examined" in st.session_state:
         draw_report(st.session_state.examined)
         draw_consent()
@@ -173,7 +176,9 @@ def draw_training() -> None:
         "Set",
         names,
         index=names.index(chosen) if chosen in names else 0,
-        format_func=lambda one: f"{sets[one].kind}, {len(sets[one])} radiographs, {one}",
+        format_func=lambda one: (
+            f"{sets[one].kind}, {len(sets[one])} radiographs, frozen {sets[one].about['frozen'][:10]}, {one[:6]}"
+        ),
     )
     labelled = sets[name]
     draw_frozen(labelled)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -154,13 +155,18 @@ def freeze(examined: Examined, root: Path) -> FrozenSet:
         "problems": [{"file": one.file, "problem": one.problem} for one in sorted(problems, key=lambda p: p.file)],
         "organs_sha256": examined.organs_sha256,
     }
-    folder = root / str(about["sha256"])[:16]
+    folder = root / hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+    about["frozen"] = datetime.now(UTC).isoformat(timespec="seconds")
     np.savez(examined.folder / "items.npz", allow_pickle=False, **items)
     (examined.folder / "set.json").write_text(json.dumps(about, indent=2, ensure_ascii=False))
-    if folder.exists():
-        shutil.rmtree(folder)  # the same files, labels and split: only what was left out may differ
-    examined.folder.replace(folder)
-    return load(folder)
+    try:
+        there = load(folder)  # the very same set was brought in before, and a job may be learning from it
+    except ValueError:
+        shutil.rmtree(folder, ignore_errors=True)
+        examined.folder.replace(folder)
+        return load(folder)
+    shutil.rmtree(examined.folder, ignore_errors=True)
+    return there
 
 
 def load(folder: Path) -> FrozenSet:

@@ -24,6 +24,7 @@ LOWER_IS_BETTER = ("calibration_error", "cardiothoracic_ratio_error")
 BEFORE, AFTER = "#e69f00", "#56b4e9"  # Okabe and Ito's orange and sky blue: told apart with any colour vision
 FIRST = ("auroc_mean", "accuracy", "balanced_accuracy", "calibration_error_mean")
 BINS = 5
+CLEAR = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}  # the page's own dark behind a figure
 
 
 def draw_figures(compared: dict[str, Any], forgotten: dict[str, Any] | None) -> None:
@@ -117,7 +118,7 @@ def draw_curves(predictions: dict[str, np.ndarray], key: str) -> None:
         (reliability, "Probability", "Share that has it"),
     ):
         figure.add_scatter(x=[0, 1], y=[0, 1], line={"color": "#667079", "dash": "dot"}, showlegend=False)
-        figure.update_layout(height=320, margin={"l": 50, "r": 10, "t": 10, "b": 40}, template="plotly_dark")
+        figure.update_layout(height=320, margin={"l": 50, "r": 10, "t": 10, "b": 40}, template="plotly_dark", **CLEAR)
         figure.update_xaxes(title=across, range=[0, 1])
         figure.update_yaxes(title=up, range=[0, 1])
     left.plotly_chart(roc, theme=None, key=f"roc_{key}")
@@ -129,16 +130,17 @@ def draw_confusion(predictions: dict[str, np.ndarray]) -> None:
     """How often each label was called which of the six, on radiographs with one label."""
     labels = predictions["labels"]
     single = np.nansum(labels == 1, axis=1) == 1
-    if not single.any():
-        return
     truth = np.argmax(np.nan_to_num(labels[single]), axis=1)
+    met = np.unique(truth)
+    if len(met) < 2:
+        return
     names = [finding.name for finding in FINDINGS]
     for name, place in zip(("before", "after"), st.columns(2), strict=True):
         likely = np.argmax(predictions[name][single], axis=1)
         counts = np.zeros((len(KEYS), len(KEYS)), int)
         np.add.at(counts, (truth, likely), 1)
-        frame = pd.DataFrame(counts.astype(str), columns=names)
-        frame.insert(0, f"Label ({name}: most likely)", names)
+        frame = pd.DataFrame(counts[met].astype(str), columns=names)
+        frame.insert(0, f"Label ({name}: most likely)", [names[one] for one in met])
         place.table(frame, hide_index=True)
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from lung_models.records.database import Database
 from lung_models.training import jobs
 from lung_models.training.jobs import MAY_RESUME, Job
-from pages.components.before_after import AFTER, BEFORE, draw_curves, draw_figures, in_one_line, most_disagreed
+from pages.components.before_after import AFTER, BEFORE, CLEAR, draw_curves, draw_figures, in_one_line, most_disagreed
 from pages.components.promoting import draw_promotion
 from pages.components.words import plain
 
@@ -99,7 +99,7 @@ def draw_loss(database: Database, job: Job) -> None:
         shown = [(point.epoch, getattr(point, name)) for point in points if getattr(point, name) is not None]
         x, y = [one for one, _ in shown], [one for _, one in shown]
         figure.add_scatter(x=x, y=y, name=name, mode="lines+markers", line={"color": colour})
-    figure.update_layout(height=240, margin={"l": 50, "r": 10, "t": 10, "b": 40}, template="plotly_dark")
+    figure.update_layout(height=240, margin={"l": 50, "r": 10, "t": 10, "b": 40}, template="plotly_dark", **CLEAR)
     figure.update_xaxes(title="Epochs")
     st.plotly_chart(figure, theme=None, key=f"loss_{job.number}")
 
@@ -157,7 +157,7 @@ def draw_gallery(job: Job, predictions: dict[str, np.ndarray]) -> None:
                 if stored is not None:
                     st.image(stored, width=GALLERY_WIDTH)
                 st.caption(line)
-                if st.button("Open", key=f"open_{job.number}_{row}"):
+                if st.button("Open in the viewer", key=f"open_{job.number}_{row}"):
                     open_in_viewer(labelled, row)
 
 
@@ -175,4 +175,9 @@ def heading(job: Job) -> str:
     """What a job is, in one line."""
     request = job.request
     parent = plain(request.base or "the active version")
-    return f"Job {job.number}: {request.network}, {request.recipe}, from {parent}: {job.state}"
+    return f"Job {job.number}: {request.network}, {request.recipe}, from {parent}: {job.state}{when(job)}"
+
+
+def when(job: Job) -> str:
+    """When it ended, as people say it."""
+    return "" if job.ended is None else f", {job.ended:%Y-%m-%d %H:%M} UTC"

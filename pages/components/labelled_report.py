@@ -44,7 +44,7 @@ def draw_previews(examined: "Examined") -> None:
             if stored is not None:
                 small = cv2.resize(stored, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
                 name = one.entry.file.rsplit("/", 1)[-1]
-                st.image((small // 257).astype(np.uint8), shortened(plain(name), 18), width=PREVIEW_WIDTH)
+                st.image((small // 257).astype(np.uint8), plain(shortened(name, 18)), width=PREVIEW_WIDTH)
 
 
 def draw_frozen(labelled: "FrozenSet") -> None:

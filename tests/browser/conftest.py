@@ -132,6 +132,11 @@ def wait_for_findings(page: Page) -> None:
     page.get_by_test_id("stSpinner").wait_for(state="detached")
 
 
+def drawn(page: Page) -> None:
+    """Wait until the page is drawn to its end: what the run before left is taken away only then, and things move up."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def canvas_content(page: Page) -> str:
     """The viewer's canvas as a PNG in base64: two equal ones show the same picture to the last pixel."""
     settle(page)

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from lung_models.records.database import Database
 from lung_models.training import jobs
 from lung_models.weights import WeightStore
-from tests.browser.conftest import running_app, wait_for_findings
+from tests.browser.conftest import drawn, running_app, wait_for_findings
 from tests.conftest import ROOT
 
 FILMS = 60
@@ -62,9 +62,15 @@ def archive(tmp_path: Path, shared_data: Path, leg_file: Path) -> Path:
     return Path(shutil.make_archive(str(tmp_path / "ward"), "zip", folder))
 
 
-def bring_in(page: Page, address: str, archive: Path) -> None:
+def bring_in(page: Page, address: str, upload: Path) -> None:
+    """Drop a ZIP or a directory and have it looked at."""
     page.goto(f"{address}/train")
-    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(str(archive))
+    if upload.is_dir():
+        page.get_by_text("Directory", exact=True).click()
+        expect(page.get_by_text("Drop a directory")).to_be_visible()
+    dropzone = page.get_by_test_id("stFileUploaderDropzoneInput")
+    expect(dropzone).to_have_count(1)
+    dropzone.set_input_files(str(upload))
     page.get_by_role("button", name="Look at the set").click()
     expect(page.get_by_text("files cannot be used")).to_be_visible()
 
@@ -74,16 +80,20 @@ def test_from_a_set_with_faults_to_a_promoted_version_and_back(
 ) -> None:
     bring_in(page, own_app, archive)
     expect(page.get_by_text("4 files cannot be used")).to_be_visible()
+    drawn(page)
     freeze = page.get_by_role("button", name="Freeze the set")
     expect(freeze).to_be_disabled()
     page.get_by_text("Leave the 4 files above out").click()
     freeze.click()
     expect(page.get_by_text("Nothing is said of Pleural Effusion").first).to_be_visible()
+    drawn(page)
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text("from efficientnet-lite0-3: finished").first).to_be_visible()
     expect(page.get_by_text("Expected calibration error, Cardiomegaly").first).to_be_visible()
     expect(page.get_by_text(re.compile("Better:|Not shown to be better"))).to_be_visible()
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(2)  # ROC and reliability
     expect(page.get_by_text("Where old and new disagree most")).to_be_visible()
+    drawn(page)
     promote = page.get_by_role("button", name="Promote", exact=True)
     expect(promote).to_be_disabled()
     page.get_by_role("textbox", name="Reason").fill("calibrated on our films")
@@ -96,6 +106,11 @@ def test_from_a_set_with_faults_to_a_promoted_version_and_back(
     wait_for_findings(page)
     expect(page.get_by_text(version).first).to_be_attached()
     page.get_by_role("link", name="Train").first.click()
+    drawn(page)
+    page.get_by_role("button", name="Open in the viewer").first.click()
+    expect(page.get_by_text("of the set").first).to_be_visible()
+    page.get_by_role("link", name="Train").first.click()
+    drawn(page)
     page.get_by_role("button", name="Roll back").click()
     expect(page.get_by_text("Rolled back:")).to_be_visible()
     assert WeightStore(weights).active("findings") == "efficientnet-lite0-3"
@@ -110,17 +125,21 @@ def test_a_job_goes_on_without_the_app_and_two_sessions_see_the_same_queue(
     database = Database()
     with (tmp_path / "app.log").open("wb") as output, running_app(output) as address:
         page = chromium_page()
-        bring_in(page, address, archive)
+        bring_in(page, address, archive.with_suffix(""))
+        drawn(page)
         page.get_by_text("Leave the 4 files above out").click()
         page.get_by_role("button", name="Freeze the set").click()
+        drawn(page)
         page.get_by_text("Full: the layers are trained too").click()
         page.get_by_role("spinbutton", name="At most so many passes").fill("100")
         page.get_by_role("spinbutton", name="At most so many passes").press("Tab")
+        drawn(page)
         page.get_by_role("button", name="Train", exact=True).click()
         expect(page.get_by_text("batches of epoch").first).to_be_visible()
         other = chromium_page()
         other.goto(f"{address}/train")
         expect(other.get_by_text("batches of epoch").first).to_be_visible()
+        drawn(other)
         other.get_by_role("button", name="Train", exact=True).click()
         expect(other.get_by_text("Waiting for its turn.")).to_be_visible()
         expect(page.get_by_text("Waiting for its turn.")).to_be_visible()
