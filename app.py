@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages import models, read, train
+from pages import batch, models, read, train, worklist
 from pages.components.notice import notice
 
 st.set_page_config(page_title="Lungs", layout="wide", initial_sidebar_state=240)
@@ -10,6 +10,8 @@ page = st.navigation(
     [
         st.Page(read.page, title="Read", default=True),
         st.Page(read.page, title="Read", url_path="read", visibility="hidden"),  # its own address, not only "/"
+        st.Page(worklist.page, title="Worklist", url_path="worklist"),
+        st.Page(batch.page, title="Batch", url_path="batch"),
         st.Page(train.page, title="Train", url_path="train"),
         st.Page(models.page, title="Models", url_path="models"),
     ],

@@ -9,19 +9,18 @@ import json
 import logging
 import os
 import sys
-import time
 from collections.abc import Sequence
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from lung_models.commands import models, report, train, worker
-from lung_models.decode import decode
-from lung_models.decode.limits import Limits
+from lung_models.batch import Keep, kept, read_one
+from lung_models.commands import models, records, report, train, worker
 from lung_models.findings import FINDINGS
-from lung_models.inputs import Source, sources
+from lung_models.inputs import sources
 from lung_models.radiograph import Refusal
 from lung_models.reader import Reader
 from lung_models.reading import Reading
@@ -86,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument(
         "--heatmaps", type=Path, metavar="DIR", help=f"write NAME.npz: one float32 array a finding; {UPRIGHT}"
     )
+    read.add_argument("--keep", action="store_true", help="keep each reading, without identity, in the worklist")
     read.add_argument(
         "--average", action="store_true", help="average over ten views, mirrored and shifted a little; show the spread"
     )
@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
 
     train.add_to(commands, shared)
     worker.add_to(commands)
+    records.add_to(commands)
     models.add_to(commands, shared)
     return parser
 
@@ -111,44 +112,31 @@ def _read(options: argparse.Namespace) -> int:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
     reader = Reader.load(options.weights, options.device, options.findings)
+    keep = _keeper() if options.keep else None
     taken: set[str] = set()
+    failed = 0
     for source in sources(options.paths):
-        line, reading = _read_one(reader, source, options.average)
+        one = read_one(reader, source, options.average)
+        line, reading = {**one.line, **kept(keep, one)}, one.reading
         if options.json:
             print(json.dumps(line), flush=True)
         else:
             print(_table(line), flush=True)
+        failed += "not_kept" in line
         if reading is not None and reading.accepted and (options.masks or options.heatmaps):
             _write_pictures(reading, _free_name(Path(source.name).stem, taken), options)
+    if failed:
+        raise Refusal(f"{failed} readings could not be kept: see not_kept in their lines.")
     return 0
 
 
-def _read_one(reader: Reader, source: Source, averaged: bool) -> tuple[dict[str, Any], Reading | None]:
-    """One input's line, and its reading unless there is none: whatever goes wrong, the run goes on."""
-    began = time.perf_counter()
-    try:
-        radiograph = decode(source.read(Limits()), source.name)
-        reading = reader.read(radiograph, (time.perf_counter() - began) * 1000.0, averaged=averaged)
-        return reading.to_json(source.path), reading
-    except Refusal as refusal:
-        reason = refusal.reason
-    except Exception as failure:  # its message may name a patient
-        reason = f"The radiograph could not be read ({type(failure).__name__})."
-    spent = round((time.perf_counter() - began) * 1000.0, 1)
-    return {
-        "path": source.path,
-        "accepted": False,
-        "reason": reason,
-        "view": None,
-        "primary": None,
-        "findings": None,
-        "anatomy": None,
-        "models": {
-            card.network: {"version": card.version, "sha256": card.stamp.sha256}
-            for card in (reader.findings_card, reader.organs_card)
-        },
-        "milliseconds": {"decode": spent, "organs": 0.0, "findings": 0.0, "total": spent},
-    }, None
+def _keeper() -> Keep:
+    """What ``--keep`` keeps readings with."""
+    from lung_models.records.database import Database
+    from lung_models.records.keeping import keep
+
+    database, by = Database(), getuser()
+    return lambda data, reading: keep(database, data, reading, by).reading
 
 
 def _table(line: dict[str, Any]) -> str:

@@ -42,7 +42,17 @@ def measure(organ_probability: np.ndarray, radiograph: Radiograph) -> Anatomy:
         The anatomy, in the radiograph's own pixels.
     """
     enlarged = [cv2.resize(p.astype(np.float32), (MEASURING_SIDE, MEASURING_SIDE)) for p in organ_probability]
-    grid = np.stack([keep_organ(cv2.GaussianBlur(p, (0, 0), SMOOTHING)) for p in enlarged])
+    return measure_masks(np.stack([keep_organ(cv2.GaussianBlur(p, (0, 0), SMOOTHING)) for p in enlarged]), radiograph)
+
+
+def measure_masks(grid: np.ndarray, radiograph: Radiograph) -> Anatomy:
+    """Outline and measure organs as they are given, nothing smoothed or removed.
+
+    Args:
+        grid: float32 (3, ``MEASURING_SIDE``, ``MEASURING_SIDE``), 0..1, channels as ``ORGANS``, covering the whole
+            radiograph; from one half on it is the organ.
+        radiograph: What they were found in.
+    """
     masks = grid >= 0.5
     height, width = radiograph.height, radiograph.width
     scale = np.array([width / MEASURING_SIDE, height / MEASURING_SIDE])

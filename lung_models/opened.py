@@ -45,6 +45,8 @@ class OpenStudy:
         reading: The result while it is kept.
         averaged: Whether its outcome and its reading were asked for as an average over several views.
         may_retry: Whether it was refused for a cause that may pass: no weights, or a failure while reading.
+        kept: Number of its kept reading, if it was kept or comes from the worklist.
+        restore: Gives back the kept reading; such a study is never read anew, whichever version reads by now.
         lock: Held while it is decoded or read, for the browser may ask for the same study twice at once.
     """
 
@@ -60,6 +62,8 @@ class OpenStudy:
     reading: Reading | None = field(default=None, repr=False)
     averaged: bool = False
     may_retry: bool = False
+    kept: int | None = None
+    restore: Callable[[], Reading] | None = field(default=None, repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
 
@@ -76,9 +80,17 @@ class OpenStudies:
         self._next_number = 1
         self._shown: list[int] = []
 
-    def add(self, name: str, data: bytes, sample: bool = False) -> OpenStudy:
+    def add(
+        self,
+        name: str,
+        data: bytes,
+        sample: bool = False,
+        *,
+        kept: int | None = None,
+        restore: Callable[[], Reading] | None = None,
+    ) -> OpenStudy:
         """Open a file; it is shown when nothing else is."""
-        study = OpenStudy(self._next_number, name, data, sample)
+        study = OpenStudy(self._next_number, name, data, sample, kept=kept, restore=restore)
         self._next_number += 1
         self.studies.append(study)
         if self.current is None:
@@ -124,7 +136,8 @@ class OpenStudies:
 
     def is_due(self, study: OpenStudy) -> bool:
         """Whether a study was never read, or scored the other way than is asked for now."""
-        return study.state == "waiting" or (study.state == "read" and study.averaged != self.averaged)
+        other_way = study.averaged != self.averaged and study.restore is None
+        return study.state == "waiting" or (study.state == "read" and other_way)
 
     def retry(self) -> None:
         """Let every study that was refused for a cause that may pass be read again."""
@@ -151,20 +164,23 @@ def read_study(study: OpenStudy, decode: Decode, read: Read, averaged: bool = Fa
     before = study.state
     with study.lock:
         known = study.reading is not None or study.state != before  # perhaps another thread has just read it
-        if known and study.averaged == averaged:
+        if known and (study.averaged == averaged or study.restore is not None):
             return
         radiograph = _decoded(study, decode)
         if radiograph is None:
             return
         may_retry = True
         try:
-            reading = read(radiograph, study.decode_milliseconds, averaged)
+            if study.restore is None:
+                reading = read(radiograph, study.decode_milliseconds, averaged)
+            else:
+                reading = study.restore()
             may_retry = False
         except Refusal as refusal:
             reading = without_score(radiograph, refusal.reason)
         except Exception as failure:
             reading = without_score(radiograph, _failed("read", failure))
-        study.radiograph, study.reading, study.may_retry = radiograph, reading, may_retry
+        study.radiograph, study.reading, study.may_retry = reading.radiograph, reading, may_retry
         study.averaged = averaged
         study.outcome = _outcome(reading)
         study.state = "read" if reading.accepted else "refused"
@@ -186,7 +202,7 @@ def _decoded(study: OpenStudy, decode: Decode) -> Radiograph | None:
         return None
     study.decode_milliseconds = 1000 * (time.perf_counter() - start)
     if study.thumbnail is None:
-        study.thumbnail = _thumbnail(radiograph)
+        study.thumbnail = thumbnail(radiograph)
     study.radiograph = radiograph
     return radiograph
 
@@ -219,8 +235,8 @@ def _failed(verb: str, failure: Exception) -> str:
     return f"This file could not be {verb} ({type(failure).__name__}). The server's log has the details."
 
 
-def _thumbnail(radiograph: Radiograph) -> np.ndarray:
-    """The picture at thumbnail size, uint8."""
+def thumbnail(radiograph: Radiograph) -> np.ndarray:
+    """The picture with a long side of ``THUMBNAIL_SIDE`` pixels: uint8 (height, width), 255 is white."""
     scale = THUMBNAIL_SIDE / max(radiograph.height, radiograph.width)
     size = (max(1, round(radiograph.width * scale)), max(1, round(radiograph.height * scale)))
     small = cv2.resize(radiograph.pixels, size, interpolation=cv2.INTER_AREA)

@@ -1,7 +1,6 @@
 """Read: open one or several radiographs and see what the models find in each. The home page."""
 
 import runpy
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,9 @@ from lung_models.radiograph import Radiograph, Refusal
 from lung_models.reading import Reading
 from lung_models.samples import CHEST, LEG, Sample, sample_bytes
 from pages.components.findings_panel import findings_panel, panel_content
+from pages.components.keeping_panel import draw_keeping
+from pages.components.opening import session_studies
+from pages.components.people import current_name
 from pages.components.serving import reader_is_loaded, shared_reader
 from pages.components.viewer import viewer, viewer_payload
 from pages.components.words import plain, shortened
@@ -56,17 +58,17 @@ def page() -> None:
             draw_picture(study)
         with st.container(width=PANEL_WIDTH):
             draw_result(studies, study)
+            draw_keeping(study, current_name())
             read_waiting(studies, study)
 
 
 def open_studies() -> OpenStudies:
     """The session's studies; a new session starts on the sample."""
-    if "studies" not in st.session_state:
-        st.session_state.studies = OpenStudies()
-        st.session_state.uploads = 0
-        st.session_state.session_name = secrets.token_hex(8)
+    new = "studies" not in st.session_state
+    studies = session_studies()
+    if new:
         open_sample(CHEST)
-    return st.session_state.studies
+    return studies
 
 
 def open_sample(sample: Sample) -> None:

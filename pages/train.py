@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from lung_models.radiograph import Refusal
-from lung_models.records.database import Database, data_folder
+from lung_models.records.database import data_folder
 from lung_models.training import jobs
 from lung_models.training.tuning.request import EPOCHS, RECIPES, Request, estimated_seconds
 from pages.components.jobs_panel import draw_jobs
 from pages.components.labelled_report import draw_frozen, draw_report
 from pages.components.promoting import draw_rollback
-from pages.components.serving import shared_reader
+from pages.components.serving import database, shared_reader
 from pages.components.words import plain
 
 if TYPE_CHECKING:
@@ -52,12 +52,6 @@ def page() -> None:
         draw_bringing_in()
         draw_training()
         draw_jobs(database())
-
-
-@st.cache_resource(show_spinner=False)
-def database() -> Database:
-    """The records, shared by all sessions."""
-    return Database()
 
 
 def sets_folder() -> Path:

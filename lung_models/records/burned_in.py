@@ -20,7 +20,7 @@ CONTRAST = 0.25  # of full scale, that print stands out from its surroundings at
 FILLED = (0.15, 0.9)  # share of a character's box that is ink
 WORDS = {
     "stated": "The file states that text is burned into the picture: it may name the patient.",
-    "suspected": "Something like text stands at the border of the picture: it may name the patient. Look before keeping.",
+    "suspected": "Something like text stands at the border: it may name the patient. Look before keeping.",
     "not ruled out": "No text was noticed at the borders; that does not rule it out. Look before keeping.",
 }
 

@@ -10,7 +10,7 @@ from io import BytesIO
 
 from dicomanonymizer import simpledicomanonymizer as profile
 from pydicom import Dataset, dcmread
-from pydicom.uid import UID, generate_uid
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from lung_models.records.kept_files import keyed_hash
 
@@ -18,7 +18,8 @@ EDITION = "dicomfields_2026c"
 METHOD = "DICOM PS3.15 Basic Profile"
 METHOD_CODE = ("113100", "DCM", "Basic Application Confidentiality Profile")  # PS3.16 CID 7050
 DATES_AND_TIMES = ("DA", "DT", "TM")
-Action = Callable[[Dataset, tuple[int, ...]], None]
+Tag = tuple[int, int]
+Action = Callable[[Dataset, Tag], None]
 
 
 def deidentified(data: bytes, key: bytes, pseudonym: str) -> bytes:
@@ -35,12 +36,16 @@ def deidentified(data: bytes, key: bytes, pseudonym: str) -> bytes:
     dataset = dcmread(BytesIO(data), force=True)
     _clean(dataset, _rules(key))
     dataset.remove_private_tags()
-    dataset.PatientName = dataset.PatientID = pseudonym
+    dataset.PatientName, dataset.PatientID = f"{pseudonym}^", pseudonym
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = METHOD
     code = Dataset()
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = METHOD_CODE
     dataset.DeidentificationMethodCodeSequence = [code]
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        native = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else native
     if "SOPInstanceUID" in dataset:
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     dataset.preamble = b"\0" * 128
@@ -57,7 +62,7 @@ def new_uid(key: bytes, uid: str) -> UID:
     return generate_uid(entropy_srcs=[keyed_hash(key, "UID", uid)])
 
 
-def _clean(dataset: Dataset, rules: dict[tuple[int, ...], Action]) -> None:
+def _clean(dataset: Dataset, rules: dict[Tag, Action]) -> None:
     """Apply the rules to a dataset and to every dataset nested in what is left of it."""
     profile.anonymize_dataset(dataset, None, True, lambda: rules)
     for element in dataset:
@@ -66,10 +71,10 @@ def _clean(dataset: Dataset, rules: dict[tuple[int, ...], Action]) -> None:
                 _clean(item, rules)
 
 
-def _rules(key: bytes) -> dict[tuple[int, ...], Action]:
+def _rules(key: bytes) -> dict[Tag, Action]:
     """The profile's table, with UIDs replaced by keyed hashes, and with dates emptied rather than set to year 1."""
 
-    def replace_uid(dataset: Dataset, tag: tuple[int, ...]) -> None:
+    def replace_uid(dataset: Dataset, tag: Tag) -> None:
         element = dataset.get(tag)
         if element is not None and element.value:
             many = element.VM > 1
@@ -77,7 +82,7 @@ def _rules(key: bytes) -> dict[tuple[int, ...], Action]:
             renewed = [new_uid(key, str(uid)) for uid in uids]
             element.value = renewed if many else renewed[0]
 
-    def uid_or_empty(dataset: Dataset, tag: tuple[int, ...]) -> None:
+    def uid_or_empty(dataset: Dataset, tag: Tag) -> None:
         element = dataset.get(tag)
         if element is not None and element.VR != "UI":
             _empty(dataset, tag)
@@ -91,17 +96,16 @@ def _rules(key: bytes) -> dict[tuple[int, ...], Action]:
         profile.empty: _empty,
         profile.delete_or_empty: _empty,
     }
-    table: dict[tuple[int, ...], Action] = profile.initialize_actions(EDITION)
-    # The table names pixel data of one kind, curves and overlays as ranges; the rest are single elements.
+    table: dict[Tag, Action] = profile.initialize_actions(EDITION)
     return {tag: ours.get(action, action) for tag, action in table.items()}
 
 
-def _remove(dataset: Dataset, tag: tuple[int, ...]) -> None:
+def _remove(dataset: Dataset, tag: Tag) -> None:
     if tag in dataset:
         del dataset[tag]
 
 
-def _empty(dataset: Dataset, tag: tuple[int, ...]) -> None:
+def _empty(dataset: Dataset, tag: Tag) -> None:
     if tag not in dataset:
         return
     element = dataset[tag]

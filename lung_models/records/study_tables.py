@@ -98,7 +98,10 @@ class VerdictRow(Base):
 
 
 class OpinionRow(Base):
-    """What a verdict says of one finding: ``agree``, ``disagree`` or ``cannot tell``."""
+    """What a verdict says of one finding: ``present``, ``absent`` or ``cannot tell``.
+
+    ``agrees`` is whether that is the machine's call; unknown where either of them is not sure.
+    """
 
     __tablename__ = "verdict_opinions"
     __table_args__ = (UniqueConstraint("verdict_id", "finding"),)
@@ -106,4 +109,5 @@ class OpinionRow(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     verdict_id: Mapped[int] = mapped_column(ForeignKey("verdicts.id"), index=True)
     finding: Mapped[str] = mapped_column(String(32))
-    opinion: Mapped[str] = mapped_column(String(16))
+    says: Mapped[str] = mapped_column(String(16))
+    agrees: Mapped[bool | None] = mapped_column(Boolean)

@@ -1,8 +1,10 @@
-"""The reader that all sessions of the app share."""
+"""The reader and the records that all sessions of the app share."""
 
 from typing import TYPE_CHECKING
 
 import streamlit as st
+
+from lung_models.records.database import Database
 
 if TYPE_CHECKING:
     from lung_models.reader import Reader
@@ -12,6 +14,12 @@ Versions = tuple[str | None, str | None]
 
 _ready: Versions | None = None
 """The versions loaded last; None before the first."""
+
+
+@st.cache_resource(show_spinner=False)
+def database() -> Database:
+    """The records."""
+    return Database()
 
 
 def shared_reader() -> "Reader":

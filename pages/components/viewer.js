@@ -37,6 +37,7 @@ class Viewer {
   }
 
   close() {
+    leaveLink(this);
     this.channel.removeEventListener("chosen", this.onChosen);
     this.channel.removeEventListener("key", this.onKey);
     this.resizing.disconnect();
@@ -52,6 +53,8 @@ class Viewer {
     this.header = picture.header;
     const returning = this.study === this.header.study;
     this.study = this.header.study;
+    this.quiet = true; // until it is shown, for linked viewers
+    joinLink(this, this.header.linked);
     this.picture = picture;
     this.overlays = new Overlays(picture, getComputedStyle(this.root).fontFamily);
     this.remembered = rememberedStudy(this.channel, this.study);
@@ -63,6 +66,7 @@ class Viewer {
     this.resize();
     this.showChosen();
     showControls(this);
+    this.quiet = false;
     // Keys work at once, without a click, unless the reader is at work in another control.
     if (!returning && document.activeElement === document.body) this.canvas.focus({ preventScroll: true });
   }
@@ -90,6 +94,7 @@ class Viewer {
   // Ask for a frame; any number of changes before it are drawn at once.
   changed() {
     if (this.place) this.remembered.view = this.place.view;
+    tellLinked(this);
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(this.redraw);
   }

@@ -28,6 +28,7 @@ SCRIPTS = (
     "viewer_overlays",
     "viewer_keys",
     "viewer_controls",
+    "viewer_link",
     "viewer",
 )
 """The browser's part, in the order it is joined."""
@@ -51,13 +52,14 @@ def viewer(payload: bytes, *, key: str) -> None:
     _mount(key=key, data=payload)
 
 
-def viewer_payload(reading: Reading, *, study: str, channel: str = "read") -> bytes:
+def viewer_payload(reading: Reading, *, study: str, channel: str = "read", linked: str = "") -> bytes:
     """Everything the viewer needs of a reading, as it travels.
 
     Args:
         reading: A refused one gives the picture alone.
         study: Identifies the study in the browser, which remembers zoom and window by it.
         channel: Joins the viewer and the findings panel of one page.
+        linked: Viewers of the same name share zoom, place and window; empty for none.
 
     Returns:
         The header's length (uint32), the header (JSON), the pixels (uint16, row by row, 65535 is white) and the heat
@@ -73,6 +75,7 @@ def viewer_payload(reading: Reading, *, study: str, channel: str = "read") -> by
         blocks.append(block)
     header = {
         "channel": channel,
+        "linked": linked,
         "study": study,
         "label": _label(radiograph),
         "width": radiograph.width,

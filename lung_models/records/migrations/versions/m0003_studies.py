@@ -90,7 +90,8 @@ def _verdicts() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("verdict_id", sa.Integer, sa.ForeignKey("verdicts.id"), nullable=False),
         sa.Column("finding", sa.String(32), nullable=False),
-        sa.Column("opinion", sa.String(16), nullable=False),
+        sa.Column("says", sa.String(16), nullable=False),
+        sa.Column("agrees", sa.Boolean),
         sa.UniqueConstraint("verdict_id", "finding"),
     )
     op.create_index("ix_verdict_opinions_verdict_id", "verdict_opinions", ["verdict_id"])

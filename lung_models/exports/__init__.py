@@ -1,0 +1,1 @@
+"""A reading as others take it: PDF, PNG, tables, and DICOM objects for a PACS."""

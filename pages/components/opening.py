@@ -1,0 +1,44 @@
+"""The session's open studies, and how kept ones are opened among them."""
+
+import secrets
+from functools import partial
+
+import streamlit as st
+
+from lung_models.opened import OpenStudies, OpenStudy
+from lung_models.records.keeping import kept_file, reopened
+from pages.components.serving import database
+from pages.components.words import plain
+
+
+def session_studies() -> OpenStudies:
+    """The session's studies; empty in a new session."""
+    if "studies" not in st.session_state:
+        st.session_state.studies = OpenStudies()
+        st.session_state.uploads = 0
+        st.session_state.session_name = secrets.token_hex(8)
+    studies: OpenStudies = st.session_state.studies
+    return studies
+
+
+def open_kept(readings: list[int]) -> None:
+    """Open kept readings on the Read page, as they were made; the first is shown."""
+    studies = session_studies()
+    try:
+        opened = [opened_study(studies, number) for number in readings]
+    except ValueError as error:
+        st.error(plain(str(error)))
+        return
+    studies.show(opened[0].number)
+    from pages import read
+
+    st.switch_page(st.Page(read.page, title="Read", default=True))
+
+
+def opened_study(studies: OpenStudies, number: int) -> OpenStudy:
+    """An open study that holds a kept reading: the one that is open already, or a new one."""
+    known = next((study for study in studies.studies if study.kept == number), None)
+    if known is not None:
+        return known
+    name, content = kept_file(database(), number)
+    return studies.add(name, content, kept=number, restore=partial(reopened, database(), number))
