@@ -18,12 +18,15 @@ from lung_models.inputs import Source
 from lung_models.radiograph import Refusal
 from lung_models.records.database import data_folder
 from lung_models.records.keeping import keep
-from pages.components.before_after import CLEAR
+from pages.components.before_after import AFTER, CLEAR
+from pages.components.download import download_button
 from pages.components.people import current_name
 from pages.components.serving import database, shared_reader
 from pages.components.words import plain
 
 REFRESH = "1s"
+PARQUET = "application/vnd.apache.parquet"
+NAMES = {finding.key: finding.name for finding in FINDINGS}
 BINS = 20  # of a histogram
 FILES_HELP = "DICOM, PNG, JPEG, TIFF, and ZIPs of them; at most 256 MB an upload. Give more by its path."
 
@@ -135,10 +138,8 @@ def draw_results(run: Batch) -> None:
             forget()
             st.rerun()
         if not frame.empty:
-            st.download_button("CSV", frame.to_csv(index=False).encode(), "readings.csv", "text/csv", on_click="ignore")
-            st.download_button(
-                "Parquet", partial(parquet, frame), "readings.parquet", "application/octet-stream", on_click="ignore"
-            )
+            download_button("CSV", "readings.csv", "text/csv", partial(comma_separated, frame), key="batch_csv")
+            download_button("Parquet", "readings.parquet", PARQUET, partial(parquet, frame), key="batch_parquet")
         if not any("reading" in line for line in run.lines) and st.button(
             "Send to worklist", help="Reads them once more and keeps each without identity."
         ):
@@ -155,6 +156,11 @@ def draw_results(run: Batch) -> None:
     draw_histograms(run)
 
 
+def comma_separated(frame: pd.DataFrame) -> bytes:
+    """The table as CSV."""
+    return bytes(frame.to_csv(index=False).encode())
+
+
 def parquet(frame: pd.DataFrame) -> bytes:
     """The table as Parquet."""
     stream = io.BytesIO()
@@ -167,7 +173,7 @@ def draw_table(run: Batch) -> None:
     rows = [row(line) for line in list(run.lines)]
     columns: dict[str, Any] = {
         finding.name: st.column_config.ProgressColumn(
-            finding.name, format="percent", min_value=0.0, max_value=1.0, help=finding.meaning
+            finding.name, format="%.0f %%", min_value=0.0, max_value=100.0, help=finding.meaning
         )
         for finding in FINDINGS
     }
@@ -182,7 +188,7 @@ def row(line: dict[str, Any]) -> dict[str, Any]:
     return {
         "File": line["path"],
         "Called": (", ".join(present) or "None present") if line["accepted"] else f"No score: {line['reason']}",
-        **{finding.name: findings.get(finding.key, {}).get("probability") for finding in FINDINGS},
+        **{name: 100.0 * findings[key]["probability"] for key, name in NAMES.items() if key in findings},
         "Ratio": anatomy.get("cardiothoracic_ratio"),
         "Reading": line.get("reading"),
     }
@@ -197,7 +203,9 @@ def draw_histograms(run: Batch) -> None:
     for start_at in (0, 3):
         for finding, place in zip(FINDINGS[start_at : start_at + 3], st.columns(3), strict=True):
             values = [line["findings"][finding.key]["probability"] for line in read]
-            figure = go.Figure(go.Histogram(x=values, xbins={"start": 0, "end": 1, "size": 1 / BINS}))
+            figure = go.Figure(
+                go.Histogram(x=values, xbins={"start": 0, "end": 1, "size": 1 / BINS}, marker={"color": AFTER})
+            )
             figure.add_vline(x=read[0]["findings"][finding.key]["threshold"], line={"color": "#e0b34a", "dash": "dot"})
             figure.update_layout(
                 height=210,

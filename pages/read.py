@@ -14,6 +14,7 @@ from lung_models.preprocess import SHIFT, VIEWS
 from lung_models.radiograph import Radiograph, Refusal
 from lung_models.reading import Reading
 from lung_models.samples import CHEST, LEG, Sample, sample_bytes
+from pages.components.exports_panel import draw_exports
 from pages.components.findings_panel import findings_panel, panel_content
 from pages.components.keeping_panel import draw_keeping
 from pages.components.opening import session_studies
@@ -59,6 +60,7 @@ def page() -> None:
         with st.container(width=PANEL_WIDTH):
             draw_result(studies, study)
             draw_keeping(study, current_name())
+            draw_exports(study)
             read_waiting(studies, study)
 
 

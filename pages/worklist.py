@@ -111,9 +111,9 @@ def draw_table(entries: list[Entry]) -> list[Entry]:
             **{
                 finding.name: st.column_config.ProgressColumn(
                     finding.name,
-                    format="percent",
+                    format="%.0f %%",
                     min_value=0.0,
-                    max_value=1.0,
+                    max_value=100.0,
                     help=f"Calibrated probability. {finding.meaning}",
                 )
                 for finding in FINDINGS
@@ -131,13 +131,18 @@ def row(entry: Entry) -> dict[str, Any]:
         "Study date": entry.study_date,
         "View": entry.view or "not stated",
         "Called": called(entry),
-        **{finding.name: entry.probabilities.get(finding.key) for finding in FINDINGS},
+        **{finding.name: in_percent(entry.probabilities.get(finding.key)) for finding in FINDINGS},
         "Most likely": BY_KEY[entry.primary].name if entry.primary else "",
         "Ratio": entry.cardiothoracic_ratio,
         "Verdicts": verdicts(entry),
         "Model": entry.version or "",
         "Kept (UTC)": f"{entry.kept:%Y-%m-%d %H:%M}",
     }
+
+
+def in_percent(probability: float | None) -> float | None:
+    """A probability as the table shows it; None where there is no score."""
+    return None if probability is None else 100.0 * probability
 
 
 def called(entry: Entry) -> str:
