@@ -1,6 +1,7 @@
 """Organ masks drawn by hand: how they travel and are kept, and the anatomy that follows from them."""
 
 import zlib
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,6 +11,24 @@ from lung_models.reading import ORGANS, Anatomy
 
 SHAPE = (len(ORGANS), MEASURING_SIDE, MEASURING_SIDE)
 PACKED_BYTES = SHAPE[0] * SHAPE[1] * SHAPE[2] // 8
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Outlines that a reader corrected.
+
+    Args:
+        masks: As :func:`packed` packs them.
+        anatomy: What follows from them.
+    """
+
+    masks: bytes = field(repr=False)
+    anatomy: Anatomy
+
+    @classmethod
+    def drawn(cls, radiograph: Radiograph, masks: bytes) -> "Correction":
+        """From packed masks; ValueError when they are anything else."""
+        return cls(masks, corrected(radiograph, unpacked(masks)))
 
 
 def corrected(radiograph: Radiograph, masks: np.ndarray) -> Anatomy:

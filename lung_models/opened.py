@@ -11,6 +11,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from lung_models.correction import Correction
 from lung_models.findings import ABNORMAL, BY_KEY
 from lung_models.radiograph import Radiograph, Refusal
 from lung_models.reading import Reading
@@ -46,6 +47,7 @@ class OpenStudy:
         averaged: Whether its outcome and its reading were asked for as an average over several views.
         may_retry: Whether it was refused for a cause that may pass: no weights, or a failure while reading.
         kept: Number of its kept reading, if it was kept or comes from the worklist.
+        correction: Outlines that the reader corrected; the reading itself stays as it was made.
         restore: Gives back the kept reading; such a study is never read anew, whichever version reads by now.
         lock: Held while it is decoded or read, for the browser may ask for the same study twice at once.
     """
@@ -62,6 +64,7 @@ class OpenStudy:
     reading: Reading | None = field(default=None, repr=False)
     averaged: bool = False
     may_retry: bool = False
+    correction: Correction | None = None
     kept: int | None = None
     restore: Callable[[], Reading] | None = field(default=None, repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)

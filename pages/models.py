@@ -13,6 +13,7 @@ from lung_models.findings import BY_KEY
 from pages.components.agreement import draw_agreement
 from pages.components.before_after import draw_figures
 from pages.components.promoting import draw_promotion, draw_rollback
+from pages.components.readers_agreement import draw_readers_agreement
 from pages.components.where_it_looked import draw_where_it_looked
 from pages.components.words import plain
 
@@ -54,6 +55,9 @@ def draw_versions() -> None:
             st.error(damage_line(version, active=version == active))
         for card in sorted(cards, key=lambda card: card.version != active):
             draw_card(card, active=card.version == active)
+        if network == "findings" and active is not None:
+            with st.expander("Readers' agreement with the active version"):
+                draw_readers_agreement(active)
         others = [card.version for card in cards if card.version != active]
         if others:
             with st.popover(f"Promote another {network} version"):

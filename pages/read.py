@@ -1,18 +1,22 @@
 """Read: open one or several radiographs and see what the models find in each. The home page."""
 
 import runpy
+from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from lung_models.correction import Correction
 from lung_models.decode import decode
 from lung_models.opened import OpenStudies, OpenStudy, decode_study, read_study, without_score
 from lung_models.preprocess import SHIFT, VIEWS
 from lung_models.radiograph import Radiograph, Refusal
-from lung_models.reading import Reading
+from lung_models.reading import Anatomy, Reading
 from lung_models.samples import CHEST, LEG, Sample, sample_bytes
 from pages.components.exports_panel import draw_exports
 from pages.components.findings_panel import findings_panel, panel_content
@@ -178,16 +182,36 @@ def draw_picture(study: OpenStudy) -> None:
     if radiograph is None:
         st.error(plain(study.outcome))
         return
-    viewer(payload_of(study, radiograph), key="viewer")
+    viewer(payload_of(study, radiograph), key="viewer", on_corrected=take_correction)
+
+
+def take_correction(drawn: dict[str, Any]) -> None:
+    """Keep what was drawn beside the reading of the study that is shown, or drop it."""
+    study = open_studies().current
+    if study is None or study.radiograph is None or drawn.get("study") != browser_name(study):
+        return
+    try:
+        masks = drawn.get("masks")
+        study.correction = None if masks is None else Correction.drawn(study.radiograph, b64decode(masks))
+    except (ValueError, TypeError) as error:
+        st.toast(plain(str(error)))
+
+
+def as_shown(study: OpenStudy) -> Reading | None:
+    """The reading with the outlines that are shown: corrected ones where the reader corrected them."""
+    if study.reading is None or study.correction is None:
+        return study.reading
+    return replace(study.reading, anatomy=study.correction.anatomy)
 
 
 def payload_of(study: OpenStudy, radiograph: Radiograph) -> bytes:
     """The viewer's bytes, made once for each study and result: a rerun sends the very same."""
     reading = study.reading
-    number, made_from, payload = st.session_state.get("payload", (None, None, b""))
-    if number != study.number or made_from is not reading:
-        payload = viewer_payload(reading or without_score(radiograph, ""), study=browser_name(study))
-        st.session_state.payload = (study.number, reading, payload)
+    made_from = (study.number, reading, study.correction)
+    *known, payload = st.session_state.get("payload", (None, None, None, b""))
+    if any(one is not other for one, other in zip(known, made_from, strict=True)):
+        payload = viewer_payload(as_shown(study) or without_score(radiograph, ""), study=browser_name(study))
+        st.session_state.payload = (*made_from, payload)
     return payload
 
 
@@ -206,7 +230,20 @@ def draw_result(studies: OpenStudies, study: OpenStudy) -> None:
         st.warning(f"Not read. {plain(reading.reason or '')}")
     if study.may_retry:
         st.button("Try again", on_click=studies.retry, help="Every open study that could not be read is tried again.")
-    findings_panel(panel_content(reading, study=browser_name(study)), key="findings")
+    content = panel_content(as_shown(study) or reading, study=browser_name(study))
+    if study.correction is not None and reading.anatomy is not None:
+        content["flags"].insert(0, correction_note(reading.anatomy))
+    findings_panel(content, key="findings")
+
+
+def correction_note(machine: Anatomy) -> str:
+    """What correcting the outlines changes and what not."""
+    ratio = machine.cardiothoracic_ratio
+    was = "not measurable" if ratio is None else f"{ratio:.2f}"
+    return (
+        f"Outlines corrected by hand; measurements follow them. The machine's ratio was {was}. Probabilities stay "
+        "those of the machine's outlines."
+    )
 
 
 def browser_name(study: OpenStudy) -> str:

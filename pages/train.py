@@ -3,6 +3,7 @@
 import runpy
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PAGE_WIDTH = 1200
 KINDS = {"findings": "Findings of radiographs", "organs": "Outlines of organs"}
+VERDICTS = "Verdicts of the worklist"
 UPLOADS = {"Files": "Drop a ZIP or many files", "Directory": "Drop a directory"}
 ACCEPTED: dict[str, Any] = {"Files": True, "Directory": "directory"}  # of Streamlit's uploader
 RECIPE_WORDS = {
@@ -63,26 +65,56 @@ def draw_bringing_in() -> None:
     """Where a set comes in, and the report on it."""
     st.header("1. Labelled set")
     kind = st.radio("It is labelled with", list(KINDS), format_func=KINDS.get, horizontal=True, key="set_kind")
-    whole = st.radio("It comes as", list(UPLOADS), horizontal=True, key="set_upload")
-    files = st.file_uploader(UPLOADS[whole], accept_multiple_files=ACCEPTED[whole], key=f"set_{whole}", help=SET_HELP)
-    path = st.text_input("or a folder or ZIP on this machine", key="set_path")
-    complete = st.checkbox(
-        "A class folder names all there is to see",
-        key="set_complete",
-        help="Then the other findings count as absent in its radiographs; else they are unknown there.",
-    )
-    if st.button("Look at the set", disabled=not (files or path.strip())):
-        forget_examined()
-        look_at(kind, list(files or []), path.strip(), complete)
+    comes_as = st.radio("It comes as", [*UPLOADS, VERDICTS], horizontal=True, key="set_upload")
+    if comes_as == VERDICTS:
+        st.caption(
+            "What readers said of kept studies: present and absent are labels; what a reader cannot tell, or two "
+            "readers say differently, is left unknown. For outlines: the masks that readers corrected."
+        )
+        if st.button("Look at the set"):
+            look_at(kind, lambda folder: verdict_set(kind, folder))
+    else:
+        draw_upload(kind, comes_as)
     if "examined" in st.session_state:
         draw_report(st.session_state.examined)
         draw_consent()
 
 
-def look_at(kind: str, files: list[Any], path: str, complete: bool) -> None:
-    """Examine a set with a progress bar; what cannot be understood is one line."""
+def draw_upload(kind: str, comes_as: str) -> None:
+    """A set from files, a directory, or a path on the server."""
+    files = st.file_uploader(
+        UPLOADS[comes_as], accept_multiple_files=ACCEPTED[comes_as], key=f"set_{comes_as}", help=SET_HELP
+    )
+    path = st.text_input("or a folder or ZIP on this machine", key="set_path").strip()
+    complete = st.checkbox(
+        "A class folder names all there is to see",
+        key="set_complete",
+        help="Then the other findings count as absent in its radiographs; else they are unknown there.",
+    )
+    if st.button("Look at the set", disabled=not (files or path)):
+        look_at(kind, lambda folder: uploaded(list(files), folder) if files else Path(path), complete)
+
+
+def verdict_set(kind: str, folder: Path) -> Path:
+    """The readers' verdicts as a labelled set in a folder."""
+    from lung_models.records.verdicts import write_labelled_set
+
+    if not write_labelled_set(database(), folder / "verdicts", kind):  # type: ignore[arg-type]
+        raise ValueError("No verdict is saved that this could be made of: judge kept studies on the Read page first.")
+    return folder / "verdicts"
+
+
+def look_at(kind: str, place: Callable[[Path], Path], complete: bool = False) -> None:
+    """Examine a set with a progress bar; what cannot be understood is one line.
+
+    Args:
+        kind: What it is to teach.
+        place: Puts the set into a folder that is removed afterwards, or gives where it lies.
+        complete: Whether a class folder names all there is to see.
+    """
     from lung_models.intake.bring_in import look
 
+    forget_examined()
     bar = st.progress(0.0, "Examining ...")
 
     def told(done: int, of: int, what: str) -> None:
@@ -91,9 +123,8 @@ def look_at(kind: str, files: list[Any], path: str, complete: bool) -> None:
     try:
         reader = shared_reader()
         with tempfile.TemporaryDirectory(prefix="upload-", dir=data_folder()) as folder:
-            where = uploaded(files, Path(folder)) if files else Path(path)
             st.session_state.examined = look(
-                where,
+                place(Path(folder)),
                 kind,  # type: ignore[arg-type]
                 reader.gate,
                 reader.organs_card.stamp.sha256,

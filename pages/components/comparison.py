@@ -55,7 +55,7 @@ def draw_side_by_side(earlier: Entry, later: Entry) -> None:
                 st.error(plain(str(error)))
                 continue
             payload = viewer_payload(
-                reading, study=f"kept {entry.reading}", channel=f"compare {side}", linked="compare"
+                reading, study=f"kept {entry.reading}", channel=f"compare {side}", linked="compare", correctable=False
             )
             viewer(payload, key=f"viewer_{side}")
 

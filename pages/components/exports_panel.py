@@ -48,4 +48,5 @@ def export_of(study: OpenStudy) -> Export:
         return of_kept(database(), study.kept)
     if study.reading is None:
         raise Refusal("The study is not read yet: wait until it is.")
-    return of_open(study.data, study.reading)
+    correction = study.correction
+    return of_open(study.data, study.reading, None if correction is None else correction.anatomy)

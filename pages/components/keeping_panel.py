@@ -82,6 +82,8 @@ def draw_verdict(study: OpenStudy, by: str) -> None:
                 st.session_state[says_key(study, one)] = one.call
     with st.form(f"verdict_{study.kept}", border=False):
         said = {one.key: draw_opinion(study, one, mine) for one in study.reading.findings}
+        if study.correction is not None:
+            st.caption("The corrected outlines are saved with it.")
         note = st.text_area("Note", mine.note if mine else "", max_chars=verdicts.NOTE_LENGTH, height=80)
         if st.form_submit_button("Save verdict", type="primary", width="stretch"):
             save(study, by, {key: one for key, one in said.items() if one is not None}, note)
@@ -116,7 +118,16 @@ def contradicts(study: OpenStudy, key: str, says: str) -> bool:
 def save(study: OpenStudy, by: str, said: dict[str, Says], note: str) -> None:
     """Save the verdict, or say in one line why not."""
     try:
-        verdicts.give(database(), study.kept or 0, by, said, note=note)
+        drawn = study.correction
+        verdicts.give(
+            database(),
+            study.kept or 0,
+            by,
+            said,
+            note=note,
+            correction=None if drawn is None else drawn.masks,
+            corrected_ratio=None if drawn is None else drawn.anatomy.cardiothoracic_ratio,
+        )
     except (ValueError, OSError) as error:
         st.error(f"Not saved. {plain(str(error))}")
         return

@@ -31,6 +31,7 @@ class Viewer {
     this.resizing.observe(this.one(".stage"));
     this.watchPixelRatio();
     bindControls(this);
+    bindCorrection(this);
     bindPointer(this);
     listKeys(this.one(".help dl"));
     drawColourBar(this.one(".colour-bar canvas"));
@@ -56,6 +57,8 @@ class Viewer {
     this.quiet = true; // until it is shown, for linked viewers
     joinLink(this, this.header.linked);
     this.picture = picture;
+    this.correcting = this.brushAt = null;
+    if (this.tool === "draw") this.tool = "pan";
     this.overlays = new Overlays(picture, getComputedStyle(this.root).fontFamily);
     this.remembered = rememberedStudy(this.channel, this.study);
     this.window = this.remembered.window ??= { ...firstWindow(this.header), invert: false };
@@ -66,6 +69,7 @@ class Viewer {
     this.resize();
     this.showChosen();
     showControls(this);
+    showCorrection(this);
     this.quiet = false;
     // Keys work at once, without a click, unless the reader is at work in another control.
     if (!returning && document.activeElement === document.body) this.canvas.focus({ preventScroll: true });
@@ -107,8 +111,11 @@ class Viewer {
     context.fillRect(0, 0, place.width, place.height);
     this.picture.draw(context, place, this.window);
     context.setTransform(1, 0, 0, 1, 0, 0);
+    if (this.correcting) drawCorrection(this);
+    context.setTransform(1, 0, 0, 1, 0, 0);
     const rulers = this.dragged ? [...this.remembered.rulers, this.dragged] : this.remembered.rulers;
-    this.overlays.draw(context, place, this.layers, this.remembered.chosen, rulers);
+    const layers = this.correcting ? { ...this.layers, hidden: true } : this.layers; // what is drawn stands for them
+    this.overlays.draw(context, place, layers, this.remembered.chosen, rulers);
     this.showZoom();
   }
 
@@ -209,6 +216,7 @@ class Viewer {
   }
 
   useTool(tool) {
+    if (tool === "draw" && !this.correcting) return;
     this.tool = tool;
     showControls(this);
   }
@@ -262,10 +270,11 @@ function firstWindow(header) {
   return { centre, width };
 }
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const parsed = headerOf(data);
   parentElement.lungsViewer ??= new Viewer(parentElement, openChannel(parsed.header.channel));
   const viewer = parentElement.lungsViewer;
+  viewer.send = setTriggerValue;
   viewer.show(data, parsed);
   return () => {
     viewer.close();

@@ -6,6 +6,7 @@ heat maps travel with the pixels.
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ SCRIPTS = (
     "viewer_keys",
     "viewer_controls",
     "viewer_link",
+    "viewer_drawing",
+    "viewer_correct",
     "viewer",
 )
 """The browser's part, in the order it is joined."""
@@ -42,29 +45,41 @@ _mount = st.components.v2.component(
 )
 
 
-def viewer(payload: bytes, *, key: str) -> None:
+def viewer(payload: bytes, *, key: str, on_corrected: Callable[[dict[str, Any]], None] | None = None) -> None:
     """Draw the viewer.
 
     Args:
         payload: From :func:`viewer_payload`; the same bytes again cost the browser nothing.
         key: Identifies the component on the page; zoom and window survive reruns that keep it.
+        on_corrected: Called before the page is drawn again when outlines were corrected by hand, with ``study`` as
+            given to :func:`viewer_payload`, and ``masks``: base64 of what :func:`lung_models.correction.unpacked`
+            takes, or None to drop every correction.
     """
-    _mount(key=key, data=payload)
+
+    def corrected() -> None:
+        value = st.session_state[key].get("corrected")
+        if on_corrected is not None and isinstance(value, dict):
+            on_corrected(value)
+
+    _mount(key=key, data=payload, on_corrected_change=corrected)
 
 
-def viewer_payload(reading: Reading, *, study: str, channel: str = "read", linked: str = "") -> bytes:
+def viewer_payload(
+    reading: Reading, *, study: str, channel: str = "read", linked: str = "", correctable: bool = True
+) -> bytes:
     """Everything the viewer needs of a reading, as it travels.
 
     Args:
         reading: A refused one gives the picture alone.
         study: Identifies the study in the browser, which remembers zoom and window by it.
         channel: Joins the viewer and the findings panel of one page.
+        correctable: Whether its outlines can be corrected by hand.
         linked: Viewers of the same name share zoom, place and window; empty for none.
 
     Returns:
-        The header's length (uint32), the header (JSON), the pixels (uint16, row by row, 65535 is white) and the heat
-        maps (uint16, 65535 is 1.0), all little endian. Pixels are sent raw: as PNG they take ten times as long to
-        encode and are hardly smaller.
+        The header's length (uint32), the header (JSON), the pixels (uint16, row by row, 65535 is white), the heat maps
+        (uint16, 65535 is 1.0) and the masks (one bit a place), all little endian. Pixels are sent raw: as PNG they take
+        ten times as long to encode and are hardly smaller.
     """
     radiograph = reading.radiograph
     pixels = _stored_pixels(radiograph)
@@ -73,7 +88,9 @@ def viewer_payload(reading: Reading, *, study: str, channel: str = "read", linke
     for one in reading.findings:
         heats[one.key], block = _heat(one, sum(map(len, blocks)))
         blocks.append(block)
+    masks = _masks(reading.anatomy) if correctable else None
     header = {
+        "masks": None if masks is None else {"place": sum(map(len, blocks)), "side": reading_side(reading)},
         "channel": channel,
         "linked": linked,
         "study": study,
@@ -90,11 +107,23 @@ def viewer_payload(reading: Reading, *, study: str, channel: str = "read", linke
         "heats": heats,
         "heat_unit": reading.heat_unit,
     }
+    if masks is not None:
+        blocks.append(masks)
     digest = hashlib.blake2b(json.dumps(header).encode(), digest_size=16)
     for block in blocks:
         digest.update(block)
     encoded = json.dumps({**header, "digest": digest.hexdigest()}).encode()
     return b"".join([len(encoded).to_bytes(4, "little"), encoded, *blocks])
+
+
+def reading_side(reading: Reading) -> int:
+    """Side of the grid that the organs' masks are on; 0 without."""
+    return 0 if reading.anatomy is None else int(reading.anatomy.organ_probability.shape[-1])
+
+
+def _masks(anatomy: Anatomy | None) -> bytes | None:
+    """The organs' masks, one bit a place: where correcting them starts from."""
+    return None if anatomy is None else np.packbits(anatomy.organ_probability >= 0.5).tobytes()
 
 
 def length_text(width: Width, spacing: Spacing | None) -> str:

@@ -37,6 +37,11 @@ function bindControls(viewer) {
 
 // Keys act anywhere in the viewer and the findings panel but where a control needs them itself.
 function pressed(viewer, event) {
+  if (correctionKey(viewer, event)) {
+    event.preventDefault();
+    event.stopPropagation();
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const onCanvas = event.target === viewer.canvas;
   if (event.key === "Escape" && !viewer.one(".help").hidden) viewer.toggleHelp();
@@ -70,19 +75,33 @@ function bindPointer(viewer) {
     canvas.setPointerCapture(event.pointerId);
     canvas.classList.toggle("dragging", tool === "pan");
     viewer.drag = { tool, last: at(event), start: viewer.place.fromScreen(...at(event)) };
+    if (tool === "draw") {
+      viewer.correcting.begin(viewer.brush.organ);
+      dragTo(viewer, at(event));
+    }
   };
   canvas.onpointermove = (event) => {
     const now = at(event);
+    viewer.brushAt = viewer.correcting ? now : null;
+    if (viewer.correcting && !viewer.drag) viewer.changed();
     if (viewer.drag) dragTo(viewer, now);
     viewer.showCursor(...viewer.place.fromScreen(...now));
   };
   canvas.onpointerup = canvas.onpointercancel = () => {
+    if (viewer.drag?.tool === "draw") {
+      viewer.correcting?.end();
+      showCorrection(viewer);
+    }
     if (viewer.dragged) viewer.remembered.rulers.push(viewer.dragged);
     viewer.drag = viewer.dragged = null;
     canvas.classList.remove("dragging");
     viewer.changed();
   };
-  canvas.onpointerleave = () => (viewer.one("[data-cursor]").textContent = "");
+  canvas.onpointerleave = () => {
+    viewer.one("[data-cursor]").textContent = "";
+    viewer.brushAt = null;
+    viewer.changed();
+  };
   viewer.setSpace = (held) => (viewer.space = held);
   canvas.onblur = () => (viewer.space = false);
 }
@@ -102,6 +121,7 @@ function dragTo(viewer, now) {
     const step = WINDOW_PER_PIXEL / devicePixelRatio;
     viewer.setWindow({ width: viewer.window.width + dx * step, centre: viewer.window.centre + dy * step });
   }
+  if (tool === "draw") brushTo(viewer, viewer.place.fromScreen(...last), viewer.place.fromScreen(...now));
   if (tool === "measure") {
     const [from, to] = [viewer.place.toScreen(...start), now];
     const far = Math.hypot(to[0] - from[0], to[1] - from[1]) > MINIMUM_RULER * devicePixelRatio;

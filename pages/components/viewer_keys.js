@@ -27,6 +27,7 @@ const KEYS = [
   [["o"], "O", "Hide every layer, or show them again", (viewer) => viewer.hideLayers()],
   [["1", "2", "3", "4", "5", "6"], "1 to 6", "Heat map of that finding", (viewer, key) => viewer.chooseByNumber(Number(key))],
   [["0"], "0", "No heat map", (viewer) => viewer.chooseByNumber(0)],
+  [["d"], "D", "Draw: correct the outlines with a brush", (viewer) => startCorrection(viewer)],
   [["?"], "?", "This list", (viewer) => viewer.toggleHelp()],
 ];
 
@@ -48,6 +49,7 @@ function actionOfKey(event) {
 
 function listKeys(list) {
   const rows = [...KEYS.map(([, keys, meaning]) => [keys, meaning]), ...OTHER_CONTROLS];
+  rows.push(...CORRECTING_KEYS.map(([keys, meaning]) => [keys, `While correcting. ${meaning}`]));
   list.replaceChildren(
     ...rows.map(([keys, meaning]) => {
       const row = document.createElement("div");

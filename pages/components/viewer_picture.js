@@ -22,6 +22,9 @@ class Picture {
       if (heat.place === null) continue;
       this.heats[key] = { ...heat, data: new Uint16Array(body, heat.place, heat.width * heat.height) };
     }
+    const { masks } = this.header;
+    const bits = masks && new Uint8Array(body, masks.place, (3 * masks.side * masks.side) / 8);
+    this.masks = masks && { bits, side: masks.side };
     this.table = new Uint32Array(65536);
     this.canvas = document.createElement("canvas");
     this.drawn = null; // what the canvas holds

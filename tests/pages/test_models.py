@@ -98,7 +98,8 @@ def all_text(page: AppTest) -> str:
 def test_every_version_is_shown_and_the_active_one_is_marked_and_open(show: Show, root: Path) -> None:
     page = show(root)
     assert not page.exception
-    assert [(one.label, one.proto.expanded) for one in page.expander] == [("one **(active)**", True), ("two", False)]
+    cards = [(one.label, one.proto.expanded) for one in page.expander if not one.label.startswith("Readers")]
+    assert cards == [("one **(active)**", True), ("two", False)]
     assert "no version on disk" in page.warning[0].value
     assert NOTICE in page.get("html")[0].proto.body
 
