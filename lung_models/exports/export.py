@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
-from typing import Any
 
 from pydicom import Dataset, dcmread
 
-from lung_models.correction import corrected, unpacked
+from lung_models.correction import Correction
 from lung_models.decode.sniff import is_dicom
 from lung_models.exports import pdf, picture, table
 from lung_models.exports.dicom_sc import secondary_capture
@@ -95,8 +94,8 @@ def of_kept(database: Database, number: int, files: KeptFiles | None = None) -> 
     reading = reopened(database, number, files)
     label, content = kept_file(database, number, files)
     given = verdicts.of_reading(database, number)
-    drawn = [verdict.correction for verdict in given if verdict.correction is not None]
-    anatomy = corrected(reading.radiograph, unpacked(files.get(drawn[-1]))) if drawn else None
+    drawn = verdicts.newest_correction(database, number, files)
+    anatomy = None if drawn is None else Correction.drawn(reading.radiograph, drawn).anatomy
     lines = tuple(said(verdict, reading) for verdict in given)
     return Export(with_anatomy(reading, anatomy), dcmread(BytesIO(content)), label, anatomy is not None, lines)
 
@@ -133,8 +132,3 @@ def as_file(dataset: Dataset) -> bytes:
     stream = BytesIO()
     dataset.save_as(stream, enforce_file_format=True)
     return stream.getvalue()
-
-
-def named(options: dict[str, Any]) -> dict[str, Any]:
-    """Of some options those that name a kind of export and have a value."""
-    return {kind: options[kind] for kind in KINDS if options.get(kind)}

@@ -121,6 +121,16 @@ def of_reading(database: Database, reading: int) -> list[Verdict]:
         return _newest(session, reading)
 
 
+def newest_correction(database: Database, reading: int, files: KeptFiles | None = None) -> bytes | None:
+    """The masks that were drawn by hand last for a reading, packed; None where nobody corrected it.
+
+    Raises:
+        ValueError: when their file is damaged.
+    """
+    drawn = [verdict.correction for verdict in of_reading(database, reading) if verdict.correction is not None]
+    return (files or KeptFiles()).get(drawn[-1]) if drawn else None
+
+
 def _newest(session: Session, reading: int | None = None) -> list[Verdict]:
     """The newest verdict of every reader, on one reading or on all."""
     chosen = select(VerdictRow).order_by(VerdictRow.id)

@@ -5,8 +5,10 @@ from functools import partial
 
 import streamlit as st
 
+from lung_models.correction import Correction
 from lung_models.opened import OpenStudies, OpenStudy
 from lung_models.records.keeping import kept_file, reopened
+from lung_models.records.verdicts import newest_correction
 from pages.components.serving import database
 from pages.components.words import plain
 
@@ -41,4 +43,7 @@ def opened_study(studies: OpenStudies, number: int) -> OpenStudy:
     if known is not None:
         return known
     name, content = kept_file(database(), number)
-    return studies.add(name, content, kept=number, restore=partial(reopened, database(), number))
+    study = studies.add(name, content, kept=number, restore=partial(reopened, database(), number))
+    if (drawn := newest_correction(database(), number)) is not None:
+        study.correction = Correction.drawn(reopened(database(), number).radiograph, drawn)
+    return study
