@@ -12,7 +12,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("decode", "preprocess", "networks", "samples"),
     ("heatmap", "anatomy", "correction", "gate", "calibration", "weights", "runtime", "windows", "inputs", "figures"),
     ("reader", "opened", "intake", "promotion", "batch"),
-    ("evaluate", "training", "records", "exports"),
+    ("evaluate", "training", "records", "exports", "pacs"),
     ("documents",),
     ("commands",),
     ("__main__",),
