@@ -46,6 +46,7 @@ class OpenStudy:
         reading: The result while it is kept.
         averaged: Whether its outcome and its reading were asked for as an average over several views.
         may_retry: Whether it was refused for a cause that may pass: no weights, or a failure while reading.
+        endpoint: Name of the PACS it was retrieved from.
         kept: Number of its kept reading, if it was kept or comes from the worklist.
         correction: Outlines that the reader corrected; the reading itself stays as it was made.
         restore: Gives back the kept reading; such a study is never read anew, whichever version reads by now.
@@ -65,6 +66,7 @@ class OpenStudy:
     averaged: bool = False
     may_retry: bool = False
     correction: Correction | None = None
+    endpoint: str | None = None
     kept: int | None = None
     restore: Callable[[], Reading] | None = field(default=None, repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)

@@ -22,6 +22,7 @@ from pages.components.exports_panel import draw_exports
 from pages.components.findings_panel import findings_panel, panel_content
 from pages.components.keeping_panel import draw_keeping
 from pages.components.opening import session_studies
+from pages.components.pacs_panel import draw_failed, draw_pacs, draw_storing
 from pages.components.people import current_name
 from pages.components.serving import reader_is_loaded, shared_reader
 from pages.components.viewer import viewer, viewer_payload
@@ -53,6 +54,8 @@ def page() -> None:
         prepare(studies, study)
     with st.sidebar:
         draw_opening(studies)
+        draw_pacs(studies)
+        draw_failed()
         draw_averaging(studies)
         draw_worklist(studies)
     if study is None:
@@ -65,6 +68,7 @@ def page() -> None:
             draw_result(studies, study)
             draw_keeping(study, current_name())
             draw_exports(study)
+            draw_storing(study)
             read_waiting(studies, study)
 
 

@@ -53,7 +53,7 @@ def draw_choice(study: OpenStudy, by: str) -> None:
         patient = None if known == ANEW else known
     if st.button("Keep", key="keep", type="primary", width="stretch"):
         try:
-            kept = keep(database(), study.data, study.reading, by, patient=patient)
+            kept = keep(database(), study.data, study.reading, by, patient=patient, endpoint=study.endpoint)
         except (ValueError, OSError) as error:
             st.error(f"Not kept; the study is still open. {plain(str(error))}")
             return
