@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages import batch, models, read, train, worklist
 from pages.components.notice import notice
+from pages.components.people import draw_person, is_admitted
 
 st.set_page_config(page_title="Lungs", layout="wide", initial_sidebar_state=240)
 page = st.navigation(
@@ -18,4 +19,6 @@ page = st.navigation(
     position="top",
 )
 notice()
-page.run()
+if is_admitted():
+    draw_person()
+    page.run()

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from lung_models.batch import Keep, kept, read_one
-from lung_models.commands import models, pacs, records, report, train, worker
+from lung_models.commands import audit, models, pacs, records, report, train, worker
 from lung_models.findings import FINDINGS
 from lung_models.inputs import sources
 from lung_models.radiograph import Refusal
@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_to(commands)
     records.add_to(commands)
     pacs.add_to(commands)
+    audit.add_to(commands)
     models.add_to(commands, shared)
     return parser
 

@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from lung_models.access import Person, require
+from lung_models.records import audit
+from lung_models.records.database import Database
 from lung_models.weights import NETWORKS, Card, NoWeights, WeightStore
 
 
@@ -21,6 +24,7 @@ class Change:
         reason: Why, in the user's words.
         before: Versions that read before it, by network.
         after: Versions that read after it.
+        by: Who.
         undone: Whether it was rolled back.
         is_rollback: Whether it is itself a rollback.
     """
@@ -29,11 +33,12 @@ class Change:
     reason: str
     before: dict[str, str]
     after: dict[str, str]
+    by: str = ""
     undone: bool = False
     is_rollback: bool = False
 
 
-def promote(store: WeightStore, network: str, version: str, reason: str) -> Change:
+def promote(store: WeightStore, network: str, version: str, reason: str, *, by: Person, database: Database) -> Change:
     """Make a version the one that reads, together with what it needs.
 
     A classifier brings the organ model it was calibrated with, an organ model the newest classifier calibrated with it.
@@ -43,17 +48,24 @@ def promote(store: WeightStore, network: str, version: str, reason: str) -> Chan
         network: ``findings`` or ``organs``.
         version: Its name.
         reason: Why; kept in the history.
+        by: Who; an admin.
+        database: Where the act is recorded.
 
     Raises:
+        Forbidden: when they may not.
         ValueError: without a reason.
         NoWeights: when the version, or what it needs, is not there, fails its check, or was never calibrated.
     """
+    require(by, "admin")
     if not reason.strip():
         raise ValueError("Give a reason: it is kept beside the versions, for whoever asks later why this one reads.")
     chosen = together(store, store.card(network, version))
     for name, one in chosen.items():
         store.load(store.card(name, one))  # weights that fail their check are never made active
-    return _write(store, chosen, " ".join(reason.split()), history(store), is_rollback=False)
+    reason = " ".join(reason.split())
+    with database.transaction() as session:  # recorded only if it is done; a crash in between may lose the record
+        audit.record(session, by.name, "promote", ", ".join(chosen.values()), reason)
+        return _write(store, chosen, reason, history(store), by.name, is_rollback=False)
 
 
 def together(store: WeightStore, card: Card) -> dict[str, str]:
@@ -84,13 +96,15 @@ def together(store: WeightStore, card: Card) -> dict[str, str]:
     return {"findings": best.version, "organs": card.version}
 
 
-def rollback(store: WeightStore) -> Change:
+def rollback(store: WeightStore, *, by: Person, database: Database) -> Change:
     """Undo the last promotion that is not undone yet: what read before it reads again.
 
     Raises:
+        Forbidden: when they may not.
         ValueError: when there is none.
         NoWeights: when what read before is no longer there.
     """
+    require(by, "admin")
     changes = history(store)
     place = next((i for i in reversed(range(len(changes))) if _can_be_undone(changes[i])), None)
     if place is None:
@@ -99,7 +113,9 @@ def rollback(store: WeightStore) -> Change:
     for network, version in undone.before.items():
         store.load(store.card(network, version))
     changes[place] = Change(**{**asdict(undone), "undone": True})
-    return _write(store, undone.before, f"Rolled back: {undone.reason}", changes, is_rollback=True)
+    with database.transaction() as session:
+        audit.record(session, by.name, "roll back", ", ".join(undone.before.values()), undone.reason)
+        return _write(store, undone.before, f"Rolled back: {undone.reason}", changes, by.name, is_rollback=True)
 
 
 def can_roll_back(store: WeightStore) -> Change | None:
@@ -117,13 +133,13 @@ def _can_be_undone(change: Change) -> bool:
 
 
 def _write(
-    store: WeightStore, chosen: dict[str, str], reason: str, changes: list[Change], *, is_rollback: bool
+    store: WeightStore, chosen: dict[str, str], reason: str, changes: list[Change], by: str, *, is_rollback: bool
 ) -> Change:
     pointer = _pointer(store)
     before = {network: str(pointer[network]) for network in NETWORKS if pointer.get(network)}
     after = {**before, **chosen}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    change = Change(now, reason, before, after, is_rollback=is_rollback)
+    change = Change(now, reason, before, after, by, is_rollback=is_rollback)
     store.replace_pointer({**pointer, **after, "history": [asdict(one) for one in [*changes, change]]})
     return change
 

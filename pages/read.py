@@ -24,6 +24,7 @@ from pages.components.keeping_panel import draw_keeping
 from pages.components.opening import session_studies
 from pages.components.pacs_panel import draw_failed, draw_pacs, draw_storing
 from pages.components.people import current_name
+from pages.components.picture import within_session
 from pages.components.serving import reader_is_loaded, shared_reader
 from pages.components.viewer import viewer, viewer_payload
 from pages.components.words import plain, shortened
@@ -152,7 +153,9 @@ def draw_worklist(studies: OpenStudies) -> None:
 def draw_worklist_row(studies: OpenStudies, study: OpenStudy) -> None:
     """One study of the worklist: its thumbnail, its name to show it by, its outcome, and a button that closes it."""
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall"):
-        st.image(NO_PICTURE if study.thumbnail is None else study.thumbnail, width=THUMBNAIL_WIDTH, alt="")
+        st.image(
+            within_session(NO_PICTURE if study.thumbnail is None else study.thumbnail), width=THUMBNAIL_WIDTH, alt=""
+        )
         with st.container(gap=None, width="stretch"):
             st.button(
                 plain(shortened(study.name, NAME_LENGTH)),

@@ -15,6 +15,7 @@ from lung_models.training import jobs
 from lung_models.training.tuning.request import EPOCHS, RECIPES, Request, estimated_seconds
 from pages.components.jobs_panel import draw_jobs
 from pages.components.labelled_report import draw_frozen, draw_report
+from pages.components.people import current_person
 from pages.components.promoting import draw_rollback
 from pages.components.serving import database, shared_reader
 from pages.components.words import plain
@@ -222,8 +223,11 @@ def draw_training() -> None:
     learnt, others = counts["train"], counts["validation"] + counts["held_out"]
     seconds = estimated_seconds(request, learnt, others, jobs.speed(database(), request))
     st.caption(f"About {duration(seconds)} on this machine, when nothing else runs.")
-    if st.button("Train", type="primary"):
-        jobs.submit(database(), request, labelled.folder, store.root)
+    may_train = current_person().may("trainer")
+    if not may_train:
+        st.caption("Only a trainer or an admin may train.")
+    if st.button("Train", type="primary", disabled=not may_train):
+        jobs.submit(database(), request, labelled.folder, store.root, by=current_person())
         jobs.ensure_worker()
         st.rerun()
 

@@ -12,10 +12,15 @@ import pytest
 
 from lung_models import promotion
 from lung_models.__main__ import main
+from lung_models.access import Forbidden, Person, local_person
 from lung_models.decode import decode
 from lung_models.reader import Reader
+from lung_models.records import audit
+from lung_models.records.database import Database
 from lung_models.weights import NoWeights, WeightStore
 from tests.conftest import ROOT
+
+ADMIN = local_person()
 
 
 @pytest.fixture
@@ -29,6 +34,13 @@ def store(tmp_path: Path) -> WeightStore:
     return shipped
 
 
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """Records of one test."""
+    monkeypatch.setenv("LUNGS_DATA", str(tmp_path / "data"))
+    return Database()
+
+
 def other(store: WeightStore, network: str = "findings") -> str:
     """A version that does not read now and brings another organ model."""
     active = store.card("findings")
@@ -38,29 +50,29 @@ def other(store: WeightStore, network: str = "findings") -> str:
 
 
 def test_a_classifier_brings_its_organ_model_and_the_next_reading_uses_both(
-    store: WeightStore, chest_file: Path
+    store: WeightStore, database: Database, chest_file: Path
 ) -> None:
     before = {network: store.active(network) for network in ("findings", "organs")}
     radiograph = decode(chest_file.read_bytes(), chest_file.name)
     earlier = Reader.load(store.root, device="cpu").read(radiograph)
     version = other(store)
-    change = promotion.promote(store, "findings", version, "  it reads\nour films better ")
+    change = promotion.promote(store, "findings", version, "  it reads\nour films better ", by=ADMIN, database=database)
     assert change.reason == "it reads our films better" and change.before == before
     assert store.active("findings") == version
     assert store.active("organs") == store.card("findings", version).data["geometry"]["organs_version"]
     later = Reader.load(store.root, device="cpu").read(radiograph)
     assert later.models["findings"].version == version
     assert earlier.models["findings"].version == before["findings"], "a reading that was made does not change"
-    undone = promotion.rollback(store)
+    undone = promotion.rollback(store, by=ADMIN, database=database)
     assert {network: store.active(network) for network in before} == before == undone.after
     assert [change.undone for change in promotion.history(store)] == [True, False]
     with pytest.raises(ValueError, match="nothing to roll back"):
-        promotion.rollback(store)
+        promotion.rollback(store, by=ADMIN, database=database)
 
 
-def test_an_organ_model_brings_a_classifier_calibrated_with_it(store: WeightStore) -> None:
+def test_an_organ_model_brings_a_classifier_calibrated_with_it(store: WeightStore, database: Database) -> None:
     version = other(store, "organs")
-    promotion.promote(store, "organs", version, "better outlines")
+    promotion.promote(store, "organs", version, "better outlines", by=ADMIN, database=database)
     assert store.active("organs") == version
     bound = store.card("findings").data["geometry"]
     assert bound["organs_sha256"] == store.card("organs").stamp.sha256
@@ -69,42 +81,45 @@ def test_an_organ_model_brings_a_classifier_calibrated_with_it(store: WeightStor
         card["geometry"]["organs_sha256"] = "0" * 64
         path.write_text(json.dumps(card))
     with pytest.raises(NoWeights, match="No classifier here was calibrated with"):
-        promotion.promote(store, "organs", version, "again")
+        promotion.promote(store, "organs", version, "again", by=ADMIN, database=database)
 
 
-def test_two_promotions_are_rolled_back_one_after_the_other(store: WeightStore) -> None:
+def test_two_promotions_are_rolled_back_one_after_the_other(store: WeightStore, database: Database) -> None:
     first, versions = store.active("findings"), [card.version for card in store.versions("findings")]
     second, third = [version for version in versions if version != first][:2]
-    promotion.promote(store, "findings", second, "one")
-    promotion.promote(store, "findings", third, "two")
-    assert promotion.rollback(store).after["findings"] == second
-    assert promotion.rollback(store).after["findings"] == first
+    promotion.promote(store, "findings", second, "one", by=ADMIN, database=database)
+    promotion.promote(store, "findings", third, "two", by=ADMIN, database=database)
+    assert promotion.rollback(store, by=ADMIN, database=database).after["findings"] == second
+    assert promotion.rollback(store, by=ADMIN, database=database).after["findings"] == first
 
 
-def test_no_reason_no_promotion(store: WeightStore) -> None:
+def test_no_reason_no_promotion(store: WeightStore, database: Database) -> None:
     before = store.active("findings")
     with pytest.raises(ValueError, match="Give a reason"):
-        promotion.promote(store, "findings", other(store), "  ")
+        promotion.promote(store, "findings", other(store), "  ", by=ADMIN, database=database)
     assert store.active("findings") == before
 
 
-def test_weights_that_fail_their_check_are_never_made_active(store: WeightStore) -> None:
+def test_weights_that_fail_their_check_are_never_made_active(store: WeightStore, database: Database) -> None:
     version, before = other(store), store.active("findings")
     (store.root / "findings" / version / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(NoWeights, match="not the ones on its card"):
-        promotion.promote(store, "findings", version, "a reason")
+        promotion.promote(store, "findings", version, "a reason", by=ADMIN, database=database)
     assert store.active("findings") == before
 
 
-def test_a_kill_at_any_moment_leaves_the_old_or_the_new_pair(store: WeightStore) -> None:
+def test_a_kill_at_any_moment_leaves_the_old_or_the_new_pair(store: WeightStore, database: Database) -> None:
     """A process promotes back and forth and is killed while it does, several times over."""
     program = (
         "import sys; from pathlib import Path; from lung_models import promotion; "
         "from lung_models.weights import WeightStore\n"
         "store = WeightStore(Path(sys.argv[1])); store.load = lambda card: None\n"
+        "from lung_models.access import local_person; from lung_models.records.database import Database\n"
+        "by, database = local_person(), Database()\n"
         "while True:\n"
         "    for version in sys.argv[2:]:\n"
-        "        promotion.promote(store, 'findings', version, 'to and fro'); print(version, flush=True)\n"
+        "        promotion.promote(store, 'findings', version, 'to and fro', by=by, database=database)\n"
+        "        print(version, flush=True)\n"
     )
     versions = [str(store.active("findings")), other(store)]
     for lines in (1, 2, 5, 9):
@@ -120,7 +135,7 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new_pair(store: WeightStore)
         store.replace_pointer({network: store.active(network) for network in pair})
 
 
-def test_the_command_line(store: WeightStore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line(store: WeightStore, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     version, before, where = other(store), store.active("findings"), ["--weights", str(store.root)]
     with pytest.raises(SystemExit):
         main(["models", "promote", version, *where])
@@ -129,3 +144,20 @@ def test_the_command_line(store: WeightStore, capsys: pytest.CaptureFixture[str]
     assert main(["models", "rollback", *where]) == 0
     assert store.active("findings") == before
     assert main(["models", "rollback", *where]) == 1
+
+
+def test_only_an_admin_may_and_what_was_done_is_recorded(store: WeightStore, database: Database) -> None:
+    version, before = other(store), store.active("findings")
+    for role in ("reader", "trainer"):
+        with pytest.raises(Forbidden, match="Only an admin may do this"):
+            promotion.promote(store, "findings", version, "why not", by=Person("eve", role), database=database)
+        with pytest.raises(Forbidden):
+            promotion.rollback(store, by=Person("eve", role), database=database)
+    assert store.active("findings") == before and list(audit.export(database)) == []
+    promotion.promote(store, "findings", version, "better", by=Person("ada", "admin"), database=database)
+    promotion.rollback(store, by=Person("ada", "admin"), database=database)
+    assert [(row["by"], row["action"], row["detail"]) for row in audit.export(database)] == [
+        ("ada", "promote", "better"),
+        ("ada", "roll back", "better"),
+    ]
+    assert {change.by for change in promotion.history(store)} == {"ada"}

@@ -8,11 +8,12 @@ from tests.conftest import ROOT
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("findings", "radiograph"),
+    ("access",),
     ("reading",),
     ("decode", "preprocess", "networks", "samples"),
     ("heatmap", "anatomy", "correction", "gate", "calibration", "weights", "runtime", "windows", "inputs", "figures"),
-    ("reader", "opened", "intake", "promotion", "batch"),
-    ("evaluate", "training", "records", "exports", "pacs"),
+    ("reader", "opened", "intake", "batch"),
+    ("evaluate", "training", "records", "exports", "pacs", "promotion"),
     ("documents",),
     ("commands",),
     ("__main__",),

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 from lung_models import promotion
+from lung_models.access import local_person
 from lung_models.commands import report
 from lung_models.radiograph import Refusal
+from lung_models.records.database import Database
 from lung_models.weights import DEFAULT_ROOT, NETWORKS, Card, WeightStore
 
 
@@ -73,12 +75,12 @@ def _show(options: argparse.Namespace) -> int:
 def _promote(options: argparse.Namespace) -> int:
     store = WeightStore(options.weights)
     card = _found(store, options.version)
-    _tell(promotion.promote(store, card.network, card.version, options.reason))
+    _tell(promotion.promote(store, card.network, card.version, options.reason, by=local_person(), database=Database()))
     return 0
 
 
 def _rollback(options: argparse.Namespace) -> int:
-    _tell(promotion.rollback(WeightStore(options.weights)))
+    _tell(promotion.rollback(WeightStore(options.weights), by=local_person(), database=Database()))
     return 0
 
 

@@ -1,18 +1,24 @@
 """Opening the database: where it is, its migrations, and transactions that writers take in turn."""
 
 import os
+import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 0x4C756E66  # PostgreSQL's number of the lock that processes take to migrate one after the other
 BUSY_SECONDS = 30  # that a writer of SQLite waits for another
+
+_migrating = threading.Lock()  # Alembic works through globals of its modules
 
 
 def data_folder() -> Path:
@@ -24,8 +30,14 @@ def data_folder() -> Path:
 
 
 def database_url() -> str:
-    """``LUNGS_DATABASE_URL``, else an SQLite file in the data folder."""
-    return os.environ.get("LUNGS_DATABASE_URL") or f"sqlite:///{data_folder() / 'lungs.db'}"
+    """``LUNGS_DATABASE_URL``, else an SQLite file in the data folder; PostgreSQL is reached by psycopg 3."""
+    url = os.environ.get("LUNGS_DATABASE_URL") or f"sqlite:///{data_folder() / 'lungs.db'}"
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+def now() -> datetime:
+    """Now, UTC, as the database keeps it."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 class Database:
@@ -51,7 +63,9 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the tables to a revision, up or down; nothing happens when they are there."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
+    with _migrating, engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # writers of SQLite take turns anyway
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
         config.attributes["connection"] = connection
         if revision == "base":
             command.downgrade(config, revision)

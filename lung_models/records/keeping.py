@@ -1,7 +1,7 @@
 """Keeping a reading: the de-identified file, the patient's pseudonym, the study and the reading, in one transaction."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from io import BytesIO
 
 import cv2
@@ -17,9 +17,9 @@ from lung_models.exports.source import as_dicom
 from lung_models.opened import thumbnail
 from lung_models.radiograph import Radiograph
 from lung_models.reading import Reading
-from lung_models.records import kept_readings
+from lung_models.records import audit, kept_readings
 from lung_models.records.burned_in import BurnedIn, burned_in
-from lung_models.records.database import Database
+from lung_models.records.database import Database, now
 from lung_models.records.deidentify import deidentified
 from lung_models.records.kept_files import KeptFiles, installation_key, keyed_hash
 from lung_models.records.study_tables import FindingRow, PatientRow, ReadingRow, StudyRow
@@ -99,6 +99,8 @@ def keep(
             with database.transaction() as session:
                 study, pseudonym, new_study = _study(session, data, reading.radiograph, patient, endpoint, files)
                 number, new_reading = _reading(session, study, reading, by, files)
+                if new_reading:
+                    audit.record(session, by, "keep", f"study {study.id}, reading {number}")
                 return Kept(number, study.id, pseudonym, new_study, new_reading)
         except IntegrityError:
             if attempt == ATTEMPTS - 1:
@@ -282,8 +284,3 @@ def _png(picture: np.ndarray) -> bytes:
     if not encoded:
         raise ValueError("The thumbnail could not be made.")
     return bytes(content)
-
-
-def now() -> datetime:
-    """The time, UTC, without zone: as databases of both kinds keep it."""
-    return datetime.now(UTC).replace(tzinfo=None)

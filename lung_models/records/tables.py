@@ -62,3 +62,28 @@ class StepRow(Base):
     validation: Mapped[float | None] = mapped_column(Float)
     images_per_second: Mapped[float] = mapped_column(Float)
     memory_megabytes: Mapped[float] = mapped_column(Float)
+
+
+class AuditRow(Base):
+    """One act, see :class:`lung_models.records.audit.Act`. The database refuses to change or remove a row."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[str] = mapped_column(String(32))
+    by: Mapped[str] = mapped_column(String(255))
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)
+    before: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHeadRow(Base):
+    """Where the chain of the audit ends: shows rows that were removed from its end."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    rows: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))

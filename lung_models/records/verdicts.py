@@ -16,8 +16,8 @@ from lung_models.correction import unpacked
 from lung_models.decode import decode
 from lung_models.findings import KEYS
 from lung_models.reading import ORGANS
-from lung_models.records.database import Database
-from lung_models.records.keeping import now
+from lung_models.records import audit
+from lung_models.records.database import Database, now
 from lung_models.records.kept_files import KeptFiles
 from lung_models.records.study_tables import FindingRow, OpinionRow, PatientRow, ReadingRow, StudyRow, VerdictRow
 
@@ -105,6 +105,7 @@ def give(
             OpinionRow(verdict_id=row.id, finding=key, says=said, agrees=agrees(said, calls.get(key)))
             for key, said in says.items()
         )
+        audit.record(session, by, "verdict", f"reading {reading}")
         return row.id
 
 

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,9 @@ import psutil
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from lung_models.records.database import Database, data_folder
+from lung_models.access import Person, require
+from lung_models.records import audit
+from lung_models.records.database import Database, data_folder, now
 from lung_models.records.tables import JobRow, StepRow
 from lung_models.training.tuning.request import Request
 
@@ -88,8 +90,11 @@ def jobs_folder() -> Path:
     return data_folder() / "jobs"
 
 
-def submit(database: Database, request: Request, labelled_set: Path, store: Path, device: str = "default") -> Job:
-    """Put a job at the end of a device's queue."""
+def submit(
+    database: Database, request: Request, labelled_set: Path, store: Path, device: str = "default", *, by: Person
+) -> Job:
+    """Put a job at the end of a device's queue; Forbidden when somebody may not train."""
+    require(by, "trainer")
     with database.transaction() as session:
         row = JobRow(
             state="queued",
@@ -104,6 +109,7 @@ def submit(database: Database, request: Request, labelled_set: Path, store: Path
         )
         session.add(row)
         session.flush()
+        audit.record(session, by.name, "train", f"job {row.id}", f"{request.network}, {request.recipe}")
         return _job(row)
 
 
@@ -142,22 +148,30 @@ def speed(database: Database, request: Request) -> float | None:
         return session.scalar(select(func.avg(StepRow.images_per_second)).where(StepRow.job_id == alike[0]))
 
 
-def cancel(database: Database, number: int) -> None:
-    """Ask a job to stop: at once when it waits, at its next batch when it runs."""
+def cancel(database: Database, number: int, *, by: Person) -> None:
+    """Ask a job to stop: at once when it waits, at its next batch when it runs; Forbidden when somebody may not."""
+    require(by, "trainer")
     with database.transaction() as session:
         row = session.get(JobRow, number)
         if row is not None and row.state == "queued":
             row.state, row.ended, row.message = "cancelled", now(), "Cancelled before it began."
         elif row is not None and row.state == "running":
             row.cancel = True
+        audit.record(session, by.name, "cancel", f"job {number}")
 
 
-def resume(database: Database, number: int) -> None:
-    """Put a job that was stopped, or that failed, back in the queue; it goes on from its last checkpoint."""
+def resume(database: Database, number: int, *, by: Person) -> None:
+    """Put a job that was stopped, or that failed, back in the queue; it goes on from its last checkpoint.
+
+    Raises:
+        Forbidden: when somebody may not train.
+    """
+    require(by, "trainer")
     with database.transaction() as session:
         row = session.get(JobRow, number)
         if row is not None and row.state in MAY_RESUME:
             row.state, row.queued, row.cancel, row.message, row.ended = "queued", now(), False, None, None
+            audit.record(session, by.name, "resume", f"job {number}")
 
 
 def claim(database: Database, device: str) -> Job | None:
@@ -258,11 +272,6 @@ def _lives(row: JobRow) -> bool:
 def _sign(row: JobRow) -> None:
     own = psutil.Process()
     row.host, row.pid, row.pid_started, row.heartbeat = socket.gethostname(), own.pid, own.create_time(), now()
-
-
-def now() -> datetime:
-    """Now, UTC, as the database keeps it."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _job(row: JobRow) -> Job:

@@ -11,6 +11,8 @@ from lung_models.records.database import Database
 from lung_models.training import jobs
 from lung_models.training.jobs import MAY_RESUME, Job
 from pages.components.before_after import AFTER, BEFORE, CLEAR, draw_curves, draw_figures, in_one_line, most_disagreed
+from pages.components.people import current_person
+from pages.components.picture import within_session
 from pages.components.promoting import draw_promotion
 from pages.components.words import plain
 
@@ -70,8 +72,8 @@ def draw_active(database: Database, job: Job) -> None:
         st.caption("Starting ...")
     draw_loss(database, job)
     label = "Cancelling at the next batch ..." if job.cancelling else "Cancel"
-    if st.button(label, key=f"cancel_{job.number}", disabled=job.cancelling):
-        jobs.cancel(database, job.number)
+    if st.button(label, key=f"cancel_{job.number}", disabled=job.cancelling or not current_person().may("trainer")):
+        jobs.cancel(database, job.number, by=current_person())
         st.rerun(scope="fragment")
 
 
@@ -110,8 +112,9 @@ def draw_ended(database: Database, job: Job) -> None:
         if job.message:
             st.warning(plain(job.message))
         draw_loss(database, job)
-        if job.state in MAY_RESUME and st.button("Resume", key=f"resume_{job.number}"):
-            jobs.resume(database, job.number)
+        may_not = not current_person().may("trainer")
+        if job.state in MAY_RESUME and st.button("Resume", key=f"resume_{job.number}", disabled=may_not):
+            jobs.resume(database, job.number, by=current_person())
             jobs.ensure_worker()
             st.rerun()
         if job.result is not None:
@@ -155,7 +158,7 @@ def draw_gallery(job: Job, predictions: dict[str, np.ndarray]) -> None:
             with st.container(width=GALLERY_WIDTH):
                 stored = cv2.imread(str(labelled.picture(row)), cv2.IMREAD_REDUCED_GRAYSCALE_4)
                 if stored is not None:
-                    st.image(stored, width=GALLERY_WIDTH)
+                    st.image(within_session(stored), width=GALLERY_WIDTH)
                 st.caption(line)
                 if st.button("Open in the viewer", key=f"open_{job.number}_{row}"):
                     open_in_viewer(labelled, row)

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from lung_models.findings import FINDINGS
+from pages.components.picture import within_session
 from pages.components.words import plain, shortened
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def draw_previews(examined: "Examined") -> None:
             if stored is not None:
                 small = cv2.resize(stored, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
                 name = one.entry.file.rsplit("/", 1)[-1]
-                st.image((small // 257).astype(np.uint8), plain(shortened(name, 18)), width=PREVIEW_WIDTH)
+                st.image(
+                    within_session((small // 257).astype(np.uint8)), plain(shortened(name, 18)), width=PREVIEW_WIDTH
+                )
 
 
 def draw_frozen(labelled: "FrozenSet") -> None:

@@ -50,9 +50,9 @@ def is_healthy(address: str) -> bool:
 
 
 @contextmanager
-def running_app(output: IO[bytes]) -> Iterator[str]:
-    """Start the app as a user would; gives its address."""
-    port = free_port()
+def running_app(output: IO[bytes], port: int | None = None) -> Iterator[str]:
+    """Start the app as a user would, on a port or any free one; gives its address."""
+    port = port or free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env={**os.environ})

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from safetensors.torch import load_file
 
+from lung_models.access import local_person
 from lung_models.intake.bring_in import bring_in
 from lung_models.intake.frozen import FrozenSet
 from lung_models.reader import Reader
@@ -25,6 +26,8 @@ from lung_models.training.jobs import Job
 from lung_models.training.tuning.request import Request
 from tests.conftest import ROOT
 from tests.pictures import variant, write
+
+ADMIN = local_person()
 
 WAIT_SECONDS = 300
 """How long a state may take to come about on a busy machine; only a bound."""
@@ -94,10 +97,10 @@ def test_a_killed_job_is_noticed_and_resumes_to_the_same_weights(
     database: Database, labelled: FrozenSet, store: Path
 ) -> None:
     """Neither the worker that started it nor the job itself is given time to say anything."""
-    whole = jobs.submit(database, full(), labelled.folder, store)
+    whole = jobs.submit(database, full(), labelled.folder, store, by=ADMIN)
     start_worker()
     whole = wait_for(database, whole.number, lambda job: job.state == "finished")
-    killed = jobs.submit(database, full(), labelled.folder, store)
+    killed = jobs.submit(database, full(), labelled.folder, store, by=ADMIN)
     worker = start_worker()
     running = wait_for(database, killed.number, in_epoch(3))
     os.kill(worker.pid, signal.SIGKILL)
@@ -107,7 +110,7 @@ def test_a_killed_job_is_noticed_and_resumes_to_the_same_weights(
     os.kill(running.pid, signal.SIGKILL)
     lost = wait_for(database, killed.number, lambda job: job.state != "running")
     assert lost.state == "interrupted" and lost.message == jobs.LOST
-    jobs.resume(database, killed.number)
+    jobs.resume(database, killed.number, by=ADMIN)
     jobs.ensure_worker()
     again = wait_for(database, killed.number, lambda job: job.state == "finished")
     one, other = weights_of(whole), weights_of(again)
@@ -119,15 +122,15 @@ def test_a_killed_job_is_noticed_and_resumes_to_the_same_weights(
 def test_cancelling_keeps_the_checkpoint_and_others_wait_in_order(
     database: Database, labelled: FrozenSet, store: Path
 ) -> None:
-    first = jobs.submit(database, full(epochs=200), labelled.folder, store)
-    second = jobs.submit(Database(), Request("findings", "quick", "seven-layer-3"), labelled.folder, store)
-    third = jobs.submit(database, Request("findings", "quick"), labelled.folder, store)
+    first = jobs.submit(database, full(epochs=200), labelled.folder, store, by=ADMIN)
+    second = jobs.submit(Database(), Request("findings", "quick", "seven-layer-3"), labelled.folder, store, by=ADMIN)
+    third = jobs.submit(database, Request("findings", "quick"), labelled.folder, store, by=ADMIN)
     jobs.ensure_worker()
     jobs.ensure_worker()
     wait_for(database, first.number, in_epoch(2))
     assert [jobs.one(database, job.number).state for job in (second, third)] == ["queued", "queued"]
-    jobs.cancel(database, third.number)
-    jobs.cancel(database, first.number)
+    jobs.cancel(database, third.number, by=ADMIN)
+    jobs.cancel(database, first.number, by=ADMIN)
     stopped = wait_for(database, first.number, lambda job: job.state == "cancelled")
     assert "Resume" in str(stopped.message) and (stopped.workspace / "training" / "progress.json").is_file()
     finished = wait_for(database, second.number, lambda job: job.state == "finished")
@@ -138,7 +141,7 @@ def test_cancelling_keeps_the_checkpoint_and_others_wait_in_order(
 
 def test_one_job_at_a_time_on_a_device(database: Database, labelled: FrozenSet, store: Path) -> None:
     for device in ("a", "a", "b"):
-        jobs.submit(database, full(), labelled.folder, store, device)
+        jobs.submit(database, full(), labelled.folder, store, device, by=ADMIN)
     one, other = jobs.claim(database, "a"), jobs.claim(database, "b")
     assert one is not None and other is not None and one.number == 1 and other.number == 3
     assert jobs.claim(database, "a") is None
@@ -169,19 +172,19 @@ def test_what_goes_wrong_is_one_line_and_the_job_can_be_resumed(
         raise error
 
     monkeypatch.setattr("lung_models.training.tuning.finetune.fine_tune", fail)
-    number = jobs.submit(database, full(), labelled.folder, store).number
+    number = jobs.submit(database, full(), labelled.folder, store, by=ADMIN).number
     assert jobs.claim(database, "default") is not None
     work.run_job(database, number)
     failed = jobs.one(database, number)
     assert failed.state == "failed" and str(failed.message).startswith(words)
-    jobs.resume(database, number)
+    jobs.resume(database, number, by=ADMIN)
     assert jobs.one(database, number).state == "queued"
 
 
 def test_a_process_number_that_is_used_again_is_not_taken_for_the_job(
     database: Database, labelled: FrozenSet, store: Path
 ) -> None:
-    number = jobs.submit(database, full(), labelled.folder, store).number
+    number = jobs.submit(database, full(), labelled.folder, store, by=ADMIN).number
     jobs.claim(database, "default")
     assert jobs.every(database)[0].state == "running"
     with database.transaction() as session:

@@ -1,0 +1,70 @@
+"""Who acts, and what they may do: checked where the act is done, whatever page or command asks for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from getpass import getuser
+from typing import Literal, get_args
+
+from lung_models.radiograph import Refusal
+
+Role = Literal["reader", "trainer", "admin"]
+"""Each may do what those before it may: read, keep and judge; train; promote, roll back and see the audit."""
+ROLES: tuple[Role, ...] = get_args(Role)
+A: dict[Role, str] = {"reader": "a reader", "trainer": "a trainer", "admin": "an admin"}
+
+
+class Forbidden(Refusal):
+    """Somebody may not do what they asked for."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody at a page or at the command line.
+
+    Args:
+        name: What their acts are recorded under.
+        role: The most that they may do.
+    """
+
+    name: str
+    role: Role
+
+    def may(self, role: Role) -> bool:
+        """Whether they may do what a role may."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+def local_person() -> Person:
+    """Whoever is alone at this machine: they may do everything, under the name the machine knows them by."""
+    return Person(getuser(), "admin")
+
+
+def require(by: Person, role: Role) -> None:
+    """Let only those go on who may do what a role may.
+
+    Raises:
+        Forbidden: for anybody else.
+    """
+    if not by.may(role):
+        raise Forbidden(f"Only {A[role]} may do this, and {by.name} is {A[by.role]}: ask an admin.")
+
+
+def role_of(claims: Mapping[str, object], lists: Mapping[Role, list[str]], claim: str = "roles") -> Role | None:
+    """The highest role that an identity provider's claims or a list of e-mail addresses give.
+
+    Args:
+        claims: Of the identity token. An address counts only when the provider has not called it unverified.
+        lists: E-mail addresses by role, in any case.
+        claim: The claim that holds a role or a list of roles.
+
+    Returns:
+        None for somebody who has none.
+    """
+    stated = claims.get(claim)
+    named = {stated} if isinstance(stated, str) else set(stated) if isinstance(stated, (list, tuple)) else set()
+    address = str(claims.get("email") or "").lower()
+    verified = bool(address) and claims.get("email_verified") is not False
+    for role in reversed(ROLES):
+        if role in named or (verified and address in {one.lower() for one in lists.get(role, [])}):
+            return role
+    return None

@@ -1,0 +1,32 @@
+"""Roles: what each may do, and where they come from."""
+
+import pytest
+
+from lung_models.access import ROLES, Forbidden, Person, Role, local_person, require, role_of
+
+
+def test_each_role_may_do_what_those_before_it_may() -> None:
+    for place, own in enumerate(ROLES):
+        for other, wanted in enumerate(ROLES):
+            assert Person("x", own).may(wanted) is (other <= place)
+    require(local_person(), "admin")
+    with pytest.raises(Forbidden, match="Only an admin may do this, and eve is a reader"):
+        require(Person("eve", "reader"), "admin")
+
+
+@pytest.mark.parametrize(
+    ("claims", "role"),
+    [
+        ({}, None),
+        ({"roles": "trainer"}, "trainer"),
+        ({"roles": ["reader", "admin", "other"]}, "admin"),
+        ({"roles": ["superuser"]}, None),
+        ({"roles": 3}, None),
+        ({"email": "Ada@Example.org"}, "trainer"),
+        ({"email": "ada@example.org", "email_verified": False}, None),
+        ({"email": "ada@example.org", "roles": ["reader"]}, "trainer"),
+        ({"email": ""}, None),
+    ],
+)
+def test_a_role_comes_from_a_claim_or_a_list_of_addresses(claims: dict[str, object], role: Role | None) -> None:
+    assert role_of(claims, {"trainer": ["ada@example.org"], "admin": [""]}) == role
