@@ -16,7 +16,7 @@ from lung_models.exports.dicom_sr import structured_report
 from lung_models.exports.source import as_dicom
 from lung_models.findings import BY_KEY
 from lung_models.reading import Anatomy, Reading
-from lung_models.records import verdicts
+from lung_models.records import audit, verdicts
 from lung_models.records.database import Database
 from lung_models.records.deidentify import deidentified
 from lung_models.records.keeping import kept_file, reopened
@@ -33,6 +33,7 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 """File name and media type of each kind of export."""
 UNKEPT = "Study"
+UNKEPT_SUBJECT = "a study that is not kept"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,22 @@ def of_open(data: bytes, reading: Reading, correction: Anatomy | None = None) ->
     else:
         source = as_dicom(reading.radiograph, UNKEPT)
     return Export(with_anatomy(reading, correction), source, UNKEPT, correction is not None)
+
+
+def handed_out(database: Database, export: Export, kind: str, by: str, kept: int | None) -> bytes:
+    """The bytes of a kind, with the export on record in the audit.
+
+    Args:
+        database: Where the audit is.
+        export: What is exported.
+        kind: One of :data:`KINDS`.
+        by: Who exports it.
+        kept: Number of its reading, if it is kept.
+    """
+    content = export.render(kind)
+    with database.transaction() as session:
+        audit.record(session, by, "export", UNKEPT_SUBJECT if kept is None else f"reading {kept}", kind)
+    return content
 
 
 def with_anatomy(reading: Reading, anatomy: Anatomy | None) -> Reading:

@@ -8,6 +8,7 @@ from pydicom import dcmread
 from lung_models.exports.export import Export
 from lung_models.pacs.dicomweb import Pacs
 from lung_models.pacs.settings import endpoint
+from lung_models.records import audit
 from lung_models.records.database import Database
 from lung_models.records.study_tables import ReadingRow, StudyRow
 
@@ -46,7 +47,7 @@ def of_reading(database: Database, number: int) -> Source | None:
         return Source(study.endpoint, study.source_study_uid, study.source_uid)
 
 
-def store_results(source: Source, export: Export) -> int:
+def store_results(source: Source, export: Export, *, by: str, database: Database) -> int:
     """Store SEG, SR and Secondary Capture beside the radiograph they were made of.
 
     The radiograph is retrieved anew for its identity, which is not kept here.
@@ -61,4 +62,6 @@ def store_results(source: Source, export: Export) -> int:
     original = pacs.retrieve_one(source.study_uid, source.uid)
     identified = replace(export, source=original)
     pacs.store([identified.dicom(kind) for kind in KINDS])
+    with database.transaction() as session:
+        audit.record(session, by, "store", source.endpoint, ", ".join(KINDS))
     return len(KINDS)

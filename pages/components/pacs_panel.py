@@ -8,6 +8,7 @@ from lung_models.pacs.dicomweb import FoundStudy, Pacs
 from lung_models.pacs.settings import PacsError, endpoint, endpoints
 from lung_models.radiograph import Refusal
 from pages.components.exports_panel import export_of
+from pages.components.people import current_name
 from pages.components.serving import database
 from pages.components.words import plain
 
@@ -101,7 +102,7 @@ def draw_storing(study: OpenStudy) -> None:
     if st.button(f"Store results in {plain(source.endpoint)}", key="pacs_store", width="stretch", help=meaning):
         try:
             with st.spinner("Storing ..."):
-                count = storing.store_results(source, export_of(study))
+                count = storing.store_results(source, export_of(study), by=current_name(), database=database())
         except (Refusal, ValueError, OSError) as error:
             st.error(f"Not stored; the study is still there. {plain(str(error))}")
             return

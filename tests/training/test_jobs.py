@@ -16,7 +16,7 @@ import psutil
 import pytest
 from safetensors.torch import load_file
 
-from lung_models.access import local_person
+from lung_models.access import Forbidden, Person, local_person
 from lung_models.intake.bring_in import bring_in
 from lung_models.intake.frozen import FrozenSet
 from lung_models.reader import Reader
@@ -192,3 +192,14 @@ def test_a_process_number_that_is_used_again_is_not_taken_for_the_job(
 
         session.get_one(JobRow, number).pid_started = 1.0
     assert jobs.every(database)[0].state == "interrupted"
+
+
+def test_a_reader_may_not_train(database: Database, labelled: FrozenSet, store: Path) -> None:
+    reader = Person("eve", "reader")
+    with pytest.raises(Forbidden, match="Only a trainer"):
+        jobs.submit(database, full(), labelled.folder, store, by=reader)
+    number = jobs.submit(database, full(), labelled.folder, store, by=Person("tim", "trainer")).number
+    for act in (jobs.cancel, jobs.resume):
+        with pytest.raises(Forbidden):
+            act(database, number, by=reader)
+    assert jobs.one(database, number).state == "queued"
