@@ -1,6 +1,6 @@
 """A study from a real PACS in a real browser: found, opened, read, kept, stored back and found there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,9 @@ def modalities(pacs: Pacs, study_uid: str) -> list[str]:
     return sorted(str(Dataset.from_json(one).Modality) for one in found)
 
 
-def test_query_open_keep_store_back(page: Page, own_app: str, port: int, chest_file: Path, tmp_path: Path) -> None:
+def test_query_open_keep_store_back(
+    page: Page, own_app: str, port: int, chest_file: Path, tmp_path: Path, screenshot: Callable[[Page, str], None]
+) -> None:
     original = dcmread(chest_file)
     pacs = Pacs(Endpoint("ward", f"http://127.0.0.1:{port}/dicom-web", USER, PASSWORD))
     page.goto(own_app)
@@ -63,6 +65,7 @@ def test_query_open_keep_store_back(page: Page, own_app: str, port: int, chest_f
         drawn(page)
         page.get_by_role("button", name="Store results in ward").click()
         expect(page.get_by_text("3 objects stored in ward")).to_be_visible()
+        screenshot(page, "pacs")
         assert modalities(pacs, str(original.StudyInstanceUID)) == ["CR", "OT", "SEG", "SR"]
     drawn(page)
     page.get_by_role("button", name="Store results in ward").click()
