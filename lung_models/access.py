@@ -8,9 +8,9 @@ from typing import Literal, get_args
 from lung_models.radiograph import Refusal
 
 Role = Literal["reader", "trainer", "admin"]
-"""Each may do what those before it may: read, keep and judge; train; promote, roll back and see the audit."""
+"""Each may do what those before it may: read, keep and judge; train; promote and roll back."""
 ROLES: tuple[Role, ...] = get_args(Role)
-A: dict[Role, str] = {"reader": "a reader", "trainer": "a trainer", "admin": "an admin"}
+NAMED: dict[Role, str] = {"reader": "a reader", "trainer": "a trainer", "admin": "an admin"}
 
 
 class Forbidden(Refusal):
@@ -46,7 +46,7 @@ def require(by: Person, role: Role) -> None:
         Forbidden: for anybody else.
     """
     if not by.may(role):
-        raise Forbidden(f"Only {A[role]} may do this, and {by.name} is {A[by.role]}: ask an admin.")
+        raise Forbidden(f"Only {NAMED[role]} may do this, and {by.name} is {NAMED[by.role]}: ask an admin.")
 
 
 def role_of(claims: Mapping[str, object], lists: Mapping[Role, list[str]], claim: str = "roles") -> Role | None:
@@ -61,7 +61,7 @@ def role_of(claims: Mapping[str, object], lists: Mapping[Role, list[str]], claim
         None for somebody who has none.
     """
     stated = claims.get(claim)
-    named = {stated} if isinstance(stated, str) else set(stated) if isinstance(stated, (list, tuple)) else set()
+    named = list(stated) if isinstance(stated, (list, tuple)) else [stated]
     address = str(claims.get("email") or "").lower()
     verified = bool(address) and claims.get("email_verified") is not False
     for role in reversed(ROLES):

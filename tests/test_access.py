@@ -22,6 +22,7 @@ def test_each_role_may_do_what_those_before_it_may() -> None:
         ({"roles": ["reader", "admin", "other"]}, "admin"),
         ({"roles": ["superuser"]}, None),
         ({"roles": 3}, None),
+        ({"roles": [{"name": "admin"}, "reader"]}, "reader"),
         ({"email": "Ada@Example.org"}, "trainer"),
         ({"email": "ada@example.org", "email_verified": False}, None),
         ({"email": "ada@example.org", "roles": ["reader"]}, "trainer"),

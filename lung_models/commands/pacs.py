@@ -2,11 +2,8 @@
 
 import argparse
 import json
-import logging
 from dataclasses import asdict
 from pathlib import Path
-
-log = logging.getLogger("lung_models")
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,7 +8,7 @@ the last hash elsewhere.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -19,31 +19,6 @@ from lung_models.records.tables import AuditHeadRow, AuditRow
 FIRST = "0" * 64
 """In place of the hash before the first row."""
 LOCK = 0x4C756E67  # PostgreSQL's number of the lock that writers of the chain take; SQLite's writers take turns anyway
-
-
-@dataclass(frozen=True)
-class Act:
-    """One row.
-
-    Args:
-        number: Its place in the chain, from 1.
-        at: When, ISO 8601, UTC.
-        by: Who.
-        action: What was done, one word or two.
-        subject: To which study, reading, job or version.
-        detail: What else there is to say, such as the reason.
-        before: Hash of the row before it.
-        hash: SHA-256 of all of the above.
-    """
-
-    number: int
-    at: str
-    by: str
-    action: str
-    subject: str
-    detail: str
-    before: str
-    hash: str
 
 
 @dataclass(frozen=True)
@@ -104,9 +79,16 @@ def export(database: Database) -> Iterator[dict[str, object]]:
     """All rows, the first one first."""
     with database.transaction() as session:
         for row in session.scalars(select(AuditRow).order_by(AuditRow.id).execution_options(yield_per=1000)):
-            yield asdict(
-                Act(row.id, row.at, row.by, row.action, row.subject, row.detail, row.before, row.hash),
-            )
+            yield {
+                "number": row.id,
+                "at": row.at,
+                "by": row.by,
+                "action": row.action,
+                "subject": row.subject,
+                "detail": row.detail,
+                "before": row.before,
+                "hash": row.hash,
+            }
 
 
 def _hash(row: AuditRow) -> str:

@@ -65,7 +65,11 @@ class StepRow(Base):
 
 
 class AuditRow(Base):
-    """One act, see :class:`lung_models.records.audit.Act`. The database refuses to change or remove a row."""
+    """One act. The database refuses to change or remove a row.
+
+    ``id`` is its place in the chain, from 1; ``at`` ISO 8601 in UTC; ``before`` the hash of the row before it, ``hash``
+    the SHA-256 of all the rest, see :mod:`lung_models.records.audit`.
+    """
 
     __tablename__ = "audit"
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from lung_models.opened import OpenStudies, OpenStudy
 from lung_models.pacs import storing
-from lung_models.pacs.dicomweb import FoundStudy, Pacs
+from lung_models.pacs.dicomweb import MODALITIES, FoundStudy, Pacs
 from lung_models.pacs.settings import PacsError, endpoint, endpoints
 from lung_models.radiograph import Refusal
 from pages.components.exports_panel import export_of
@@ -30,10 +30,10 @@ def draw_pacs(studies: OpenStudies) -> None:
             name = st.selectbox("PACS", names, key="pacs_name") if len(names) > 1 else names[0]
             patient = st.text_input("Patient ID", key="pacs_patient", help="Exactly as the PACS has it; empty for all.")
             date = st.text_input("Study date", key="pacs_date", help="YYYY-MM-DD, or FROM..TO; empty for all.")
-            modalities = st.pills("Modality", ["CR", "DX", "RG"], selection_mode="multi", key="pacs_modality")
+            modalities = st.pills("Modality", MODALITIES, selection_mode="multi", key="pacs_modality")
             asked = st.form_submit_button("Query", width="stretch")
         if asked:
-            query(name, patient, date, list(modalities) or ["CR", "DX", "RG"])
+            query(name, patient, date, list(modalities) or list(MODALITIES))
         draw_found(studies)
 
 

@@ -74,9 +74,8 @@ def test_roles_hold_sessions_are_apart_and_files_have_no_address(
     sign_in(ada, team_app, "ada@example.org")
     wait_for_findings(ada)
     expect(ada.get_by_text("ada@example.org, admin")).to_be_visible()
-    named = chest_file.with_name(chest_file.name)
     ada.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
-        [{"name": "secret-upload.dcm", "mimeType": "application/dicom", "buffer": named.read_bytes()}]
+        [{"name": "secret-upload.dcm", "mimeType": "application/dicom", "buffer": chest_file.read_bytes()}]
     )
     expect(ada.locator(".corner.top-left")).to_contain_text("secret-upload.dcm")
     wait_for_findings(ada)
