@@ -1,6 +1,7 @@
 """Radiographs that tests share. What is missing is said loudly, and in CI nothing may be missing."""
 
 import os
+import socket
 from pathlib import Path
 
 import cv2
@@ -62,3 +63,10 @@ def chest_pixels(chest_file: Path) -> np.ndarray:
     pixels = decode(chest_file.read_bytes(), chest_file.name).pixels
     side = (round(480 * pixels.shape[1] / pixels.shape[0]), 480)
     return np.rint(cv2.resize(pixels, side, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
+
+
+def free_port() -> int:
+    """A port of the loopback that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import missing
+from tests.conftest import free_port, missing
 
 USER = "postgres"
 
@@ -31,9 +30,7 @@ def command(*arguments: str) -> list[str]:
 def running_postgres(folder: Path) -> Iterator[str]:
     """Start a server on a free port; gives its URL without a database's name."""
     initdb, control = binary("initdb"), binary("pg_ctl")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     folder.mkdir(parents=True)
     if os.geteuid() == 0:
         shutil.chown(folder, USER)

@@ -1,7 +1,6 @@
 """Query, retrieve and store against a real PACS, and what is said when it is stopped, slow, wrong or broken."""
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +18,8 @@ from lung_models.exports.export import Export
 from lung_models.pacs.dicomweb import Pacs
 from lung_models.pacs.settings import Endpoint, PacsError, endpoint, endpoints
 from lung_models.reader import Reader
+from tests.conftest import free_port
 from tests.orthanc import PASSWORD, USER, running_orthanc
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lung_models.findings import KEYS
-from tests.conftest import ROOT, missing
+from tests.conftest import ROOT, free_port, missing
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -33,12 +32,6 @@ START_SECONDS = 120
 WAIT_MILLISECONDS = 120_000
 """How long the page may take to show what a test waits for; only a bound, nothing sleeps."""
 SCREENSHOTS = ROOT / "docs" / "screenshots"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def is_healthy(address: str) -> bool:

@@ -9,7 +9,8 @@ from pydicom import Dataset, dcmread
 
 from lung_models.pacs.dicomweb import Pacs
 from lung_models.pacs.settings import Endpoint
-from tests.browser.conftest import drawn, free_port, running_app, wait_for_findings
+from tests.browser.conftest import drawn, running_app, wait_for_findings
+from tests.conftest import free_port
 from tests.orthanc import PASSWORD, USER, running_orthanc
 
 pytestmark = pytest.mark.browser

@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 from lung_models.records import audit
 from lung_models.records.database import Database
-from tests.browser.conftest import drawn, free_port, running_app, wait_for_findings
+from tests.browser.conftest import drawn, running_app, wait_for_findings
+from tests.conftest import free_port
 from tests.oidc_provider import CLIENT, SECRET, running_provider
 
 pytestmark = pytest.mark.browser
