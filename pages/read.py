@@ -101,6 +101,7 @@ def draw_opening(studies: OpenStudies) -> None:
         accept_multiple_files=True,
         key=f"uploads_{st.session_state.uploads}",
         on_change=take_uploads,
+        args=(st.session_state.uploads,),
         help="DICOM, PNG, JPEG or TIFF, one or several. The content decides, not the name. Files are held in memory "
         "for this session only and freed when you remove them.",
     )
@@ -108,9 +109,15 @@ def draw_opening(studies: OpenStudies) -> None:
     st.button("Sample that is refused: a leg", on_click=open_sample, args=(LEG,), width="stretch")
 
 
-def take_uploads() -> None:
-    """Move uploaded files to the worklist and empty the uploader, so that the worklist alone holds them."""
-    files = st.session_state[f"uploads_{st.session_state.uploads}"]
+def take_uploads(uploader: int) -> None:
+    """Move uploaded files to the worklist and empty the uploader, so that the worklist alone holds them.
+
+    An uploader is emptied once: one whose files were taken calls again when its page is drawn anew before the browser
+    has seen that it is gone.
+    """
+    if uploader != st.session_state.uploads:
+        return
+    files = st.session_state[f"uploads_{uploader}"]
     added = [st.session_state.studies.add(file.name, file.getvalue()) for file in files]
     if added:
         st.session_state.studies.show(added[0].number)
