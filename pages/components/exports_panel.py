@@ -35,7 +35,7 @@ def draw_exports(study: OpenStudy) -> None:
             for kind, (label, meaning) in BUTTONS.items():
                 name, media = KINDS[kind]
                 make = partial(rendered, study, kind)
-                download_button(label, name, media, make, key=f"export_{kind}", help=meaning)
+                download_button(label, name, media, make, key=f"export_{study.number}_{kind}", help=meaning)
 
 
 def rendered(study: OpenStudy, kind: str) -> bytes:

@@ -47,19 +47,30 @@ def draw_choice(study: OpenStudy, by: str) -> None:
         "(DICOM PS3.15 basic profile), the patient under a pseudonym; the study date is kept in the database."
     )
     st.caption(f"**{text_note(study)}**")
-    patient = None
     if not names_patient(study.data):
-        known = st.selectbox("The file names no patient; it is of", [ANEW, *patients(database())], key="keep_patient")
-        patient = None if known == ANEW else known
-    if st.button("Keep", key="keep", type="primary", width="stretch"):
-        try:
-            kept = keep(database(), study.data, study.reading, by, patient=patient, endpoint=study.endpoint)
-        except (ValueError, OSError) as error:
-            st.error(f"Not kept; the study is still open. {plain(str(error))}")
-            return
-        study.kept = kept.reading
-        study.restore = partial(reopened, database(), kept.reading)
-        st.rerun()
+        st.selectbox(
+            "The file names no patient; it is of", [ANEW, *patients(database())], key=f"keep_patient_{study.number}"
+        )
+    if failed := st.session_state.pop(f"keep_failed_{study.number}", ""):
+        st.error(f"Not kept; the study is still open. {plain(failed)}")
+    st.button(
+        "Keep", key=f"keep_{study.number}", type="primary", width="stretch", on_click=keep_study, args=(study, by)
+    )
+
+
+def keep_study(study: OpenStudy, by: str) -> None:
+    """Keep a study: the one whose button was pressed, even when the page has moved on to another."""
+    if study.reading is None or study.kept is not None:
+        return
+    known = st.session_state.get(f"keep_patient_{study.number}", ANEW)
+    patient = None if known == ANEW else known
+    try:
+        kept = keep(database(), study.data, study.reading, by, patient=patient, endpoint=study.endpoint)
+    except (ValueError, OSError) as error:
+        st.session_state[f"keep_failed_{study.number}"] = str(error)
+        return
+    study.kept = kept.reading
+    study.restore = partial(reopened, database(), kept.reading)
 
 
 def text_note(study: OpenStudy) -> str:

@@ -99,7 +99,8 @@ def draw_storing(study: OpenStudy) -> None:
     if source is None:
         return
     meaning = "SEG, SR and Secondary Capture, beside the radiograph and under the patient's identity there."
-    if st.button(f"Store results in {plain(source.endpoint)}", key="pacs_store", width="stretch", help=meaning):
+    label, key = f"Store results in {plain(source.endpoint)}", f"pacs_store_{study.number}"
+    if st.button(label, key=key, width="stretch", help=meaning):
         try:
             with st.spinner("Storing ..."):
                 count = storing.store_results(source, export_of(study), by=current_name(), database=database())

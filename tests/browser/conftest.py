@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -29,9 +29,25 @@ ARGUMENTS = (
 )
 START_SECONDS = 120
 """How long the app may take to answer on a machine that is busy with other things."""
+STOP_SECONDS = 120
+"""How long it may take to stop on such a machine."""
 WAIT_MILLISECONDS = 120_000
 """How long the page may take to show what a test waits for; only a bound, nothing sleeps."""
 SCREENSHOTS = ROOT / "docs" / "screenshots"
+TAIL = 4000
+"""Characters of what an app printed last that a failed test shows."""
+_outputs: list[Path] = []
+"""What the apps that run now print to."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failed test what the apps printed: the page itself hides every traceback."""
+    report = yield
+    if report.failed:
+        for output in _outputs:
+            report.sections.append(("printed by the app", output.read_text(errors="replace")[-TAIL:]))
+    return report
 
 
 def is_healthy(address: str) -> bool:
@@ -49,6 +65,7 @@ def running_app(output: IO[bytes], port: int | None = None) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env={**os.environ})
+    _outputs.append(Path(output.name))
     try:
         deadline = time.monotonic() + START_SECONDS
         while not is_healthy(address):
@@ -56,8 +73,9 @@ def running_app(output: IO[bytes], port: int | None = None) -> Iterator[str]:
             assert time.monotonic() < deadline, f"the app did not answer within {START_SECONDS} s"
         yield address
     finally:
+        _outputs.remove(Path(output.name))
         process.terminate()
-        process.wait(30)
+        process.wait(STOP_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +138,8 @@ def reading_page(page: Page, app_address: str) -> Page:
 
 
 def wait_for_findings(page: Page) -> None:
-    """Wait until six findings are on the page and the spinner of a running read is gone."""
+    """Wait until no study waits to be read, six findings are on the page and the spinner of a running read is gone."""
+    expect(page.get_by_test_id("stSidebar")).not_to_contain_text("Waiting")  # else the findings are those before
     page.locator(".row").nth(len(KEYS) - 1).wait_for()
     page.get_by_test_id("stSpinner").wait_for(state="detached")
 
@@ -128,6 +147,15 @@ def wait_for_findings(page: Page) -> None:
 def drawn(page: Page) -> None:
     """Wait until the page is drawn to its end: what the run before left is taken away only then, and things move up."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def unfold(page: Page, name: str) -> None:
+    """Open a part that is folded, and wait until it has stopped moving: a click into a moving one may be lost."""
+    fold = page.get_by_test_id("stExpander").filter(has=page.locator("summary", has_text=name)).first
+    fold.locator("summary").click()
+    expect(fold.get_by_test_id("stExpanderDetails")).not_to_have_attribute("inert", "")
+    settle(page)
+    fold.evaluate("fold => Promise.allSettled(fold.getAnimations({ subtree: true }).map(one => one.finished))")
 
 
 def canvas_content(page: Page) -> str:

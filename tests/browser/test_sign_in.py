@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from lung_models.records import audit
 from lung_models.records.database import Database
-from tests.browser.conftest import drawn, running_app, wait_for_findings
+from tests.browser.conftest import drawn, running_app, unfold, wait_for_findings
 from tests.conftest import free_port
 from tests.oidc_provider import CLIENT, SECRET, running_provider
 
@@ -81,7 +81,7 @@ def test_roles_hold_sessions_are_apart_and_files_have_no_address(
     expect(ada.locator(".corner.top-left")).to_contain_text("secret-upload.dcm")
     wait_for_findings(ada)
     drawn(ada)
-    ada.get_by_text("Export", exact=True).click()
+    unfold(ada, "Export")
     with ada.expect_download() as download:
         ada.get_by_role("button", name="PDF report").click()
     blob = download.value.url
