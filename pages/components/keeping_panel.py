@@ -11,6 +11,7 @@ from lung_models.records import verdicts, worklist
 from lung_models.records.burned_in import WORDS
 from lung_models.records.keeping import keep, names_patient, patients, reopened, suspected_text
 from lung_models.records.verdicts import Says
+from pages.components.opening import session_studies
 from pages.components.serving import database
 from pages.components.words import plain
 
@@ -54,13 +55,19 @@ def draw_choice(study: OpenStudy, by: str) -> None:
     if failed := st.session_state.pop(f"keep_failed_{study.number}", ""):
         st.error(f"Not kept; the study is still open. {plain(failed)}")
     st.button(
-        "Keep", key=f"keep_{study.number}", type="primary", width="stretch", on_click=keep_study, args=(study, by)
+        "Keep",
+        key=f"keep_{study.number}",
+        type="primary",
+        width="stretch",
+        on_click=keep_study,
+        args=(study.number, by),  # not the study: Streamlit would hold it when it is closed
     )
 
 
-def keep_study(study: OpenStudy, by: str) -> None:
+def keep_study(number: int, by: str) -> None:
     """Keep a study: the one whose button was pressed, even when the page has moved on to another."""
-    if study.reading is None or study.kept is not None:
+    study = next((one for one in session_studies().studies if one.number == number), None)
+    if study is None or study.reading is None or study.kept is not None:
         return
     known = st.session_state.get(f"keep_patient_{study.number}", ANEW)
     patient = None if known == ANEW else known
