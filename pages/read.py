@@ -244,9 +244,8 @@ def draw_result(studies: OpenStudies, study: OpenStudy) -> None:
         st.warning(f"Not read. {plain(reading.reason or '')}")
     if study.may_retry:
         st.button("Try again", on_click=studies.retry, help="Every open study that could not be read is tried again.")
-    content = panel_content(as_shown(study) or reading, study=browser_name(study))
-    if study.correction is not None and reading.anatomy is not None:
-        content["flags"].insert(0, correction_note(reading.anatomy))
+    corrections = () if study.correction is None or reading.anatomy is None else (correction_note(reading.anatomy),)
+    content = panel_content(as_shown(study) or reading, study=browser_name(study), corrections=corrections)
     findings_panel(content, key="findings")
 
 
@@ -255,7 +254,7 @@ def correction_note(machine: Anatomy) -> str:
     ratio = machine.cardiothoracic_ratio
     was = "not measurable" if ratio is None else f"{ratio:.2f}"
     return (
-        f"Outlines corrected by hand; measurements follow them. The machine's ratio was {was}. Probabilities stay "
+        f"Outlines; measurements follow them. The machine's ratio was {was}. Probabilities stay "
         "those of the machine's outlines."
     )
 

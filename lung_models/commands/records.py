@@ -43,13 +43,13 @@ def _export(options: argparse.Namespace) -> int:
     if not wanted:
         options.parser.error(f"name at least one file to write: {', '.join(f'--{kind}' for kind in EXPORTS)}")
     from lung_models.access import local_person
-    from lung_models.exports.export import handed_out, of_kept
+    from lung_models.exports.export import of_kept, render_on_record
     from lung_models.records.database import Database
 
     database = Database()
     exported = of_kept(database, options.reading)
     for kind, path in wanted.items():
-        path.write_bytes(handed_out(database, exported, kind, local_person().name, options.reading))
+        path.write_bytes(render_on_record(database, exported, kind, local_person().name, options.reading))
         log.info("Wrote %s.", path)
     return 0
 

@@ -111,7 +111,7 @@ def of_open(data: bytes, reading: Reading, correction: Anatomy | None = None) ->
     return Export(with_anatomy(reading, correction), source, UNKEPT, correction is not None)
 
 
-def handed_out(database: Database, export: Export, kind: str, by: str, kept: int | None) -> bytes:
+def render_on_record(database: Database, export: Export, kind: str, by: str, kept: int | None) -> bytes:
     """The bytes of a kind, with the export on record in the audit.
 
     Args:

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from lung_models.exports.export import KINDS, Export, handed_out, of_kept, of_open
+from lung_models.exports.export import KINDS, Export, of_kept, of_open, render_on_record
 from lung_models.opened import OpenStudy
 from lung_models.radiograph import Refusal
 from pages.components.download import download_button
@@ -40,7 +40,7 @@ def draw_exports(study: OpenStudy) -> None:
 
 def rendered(study: OpenStudy, kind: str) -> bytes:
     """The bytes of one kind."""
-    return handed_out(database(), export_of(study), kind, current_name(), study.kept)
+    return render_on_record(database(), export_of(study), kind, current_name(), study.kept)
 
 
 def export_of(study: OpenStudy) -> Export:

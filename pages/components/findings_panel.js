@@ -33,6 +33,7 @@ class Panel {
       "six are looked for: no pneumothorax, nodule, fracture or tube.";
     this.list("warnings", content.warnings);
     this.list("flags", content.flags);
+    this.list("corrections", content.corrections);
     this.figures("measurements", content.measurements);
     this.figures("made", content.made);
     this.one(".made").textContent = content.made_by;

@@ -27,18 +27,22 @@ def findings_panel(content: dict[str, Any], *, key: str) -> None:
     _mount(key=key, data=content)
 
 
-def panel_content(reading: Reading, *, study: str, channel: str = "read") -> dict[str, Any]:
+def panel_content(
+    reading: Reading, *, study: str, channel: str = "read", corrections: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """What the panel shows of a reading, as words and figures ready to draw.
 
     Args:
         reading: An accepted reading has rows and measurements; a refused one only how it was made.
         study: The same as the viewer's.
         channel: The same as the viewer's.
+        corrections: What a reader corrected by hand, in words.
     """
     return {
         "channel": channel,
         "study": study,
         "rows": [_row(one, reading) for one in reading.findings],
+        "corrections": list(corrections),
         "measurements": _measurements(reading.anatomy, reading),
         "flags": list(reading.anatomy.flags) if reading.anatomy else [],
         "warnings": list(reading.radiograph.warnings),

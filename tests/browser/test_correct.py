@@ -61,4 +61,4 @@ def test_leaving_with_escape_changes_nothing(reading_page: Page) -> None:
     stroke(page, (0.70, 0.70), (0.78, 0.72))
     page.keyboard.press("Escape")
     expect(page.locator("[data-drawn-ratio]")).to_be_hidden()
-    expect(page.get_by_text("Outlines corrected by hand")).to_have_count(0)
+    expect(page.get_by_text("Outlines; measurements follow them")).to_have_count(0)

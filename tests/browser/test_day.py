@@ -124,7 +124,7 @@ def test_a_day(
         page.get_by_role("button", name="Correct", exact=True).click()
         stroke(page, (0.70, 0.70), (0.78, 0.72))
         page.keyboard.press("Enter")
-        expect(page.get_by_text("Outlines corrected by hand")).to_be_visible()
+        expect(page.get_by_text("Outlines; measurements follow them")).to_be_visible()
         drawn(page)
         keep(page, 2)
         unfold(page, "Verdict")
