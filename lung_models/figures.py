@@ -1,10 +1,11 @@
 """One measured figure, with its n and its 95 % interval."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 BOOTSTRAPS = 1000  # resamples of an interval
 Statistic = Callable[[np.ndarray], float]
@@ -68,3 +69,13 @@ def of_values(name: str, group: str, values: np.ndarray, statistic: Statistic, p
     """A statistic of one value an image, every image another patient."""
     low, high = bootstrap(lambda rows: statistic(values[rows]), np.arange(len(values)))
     return Figure(name, group, statistic(values), low, high, len(values), "", protocol)
+
+
+def share(name: str, group: str, held: Iterable[bool], protocol: str) -> list[Figure]:
+    """The share of pictures of which something holds, with Wilson's 95 % interval; nothing when there are none."""
+    every = list(held)
+    if not every:
+        return []
+    result = binomtest(sum(every), len(every))
+    interval = result.proportion_ci(0.95, method="wilson")
+    return [Figure(name, group, result.statistic, float(interval.low), float(interval.high), len(every), "", protocol)]

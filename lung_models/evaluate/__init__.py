@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lung_models.calibration import Calibration
+from lung_models.evaluate.conditions import CONDITIONS, condition_figures, score_conditions
 from lung_models.evaluate.findings import as_shipped, cross_validated, findings_figures, frozen_features
 from lung_models.evaluate.gate import gate_figures, gate_of
 from lung_models.evaluate.heat import where_it_looked
@@ -23,8 +24,12 @@ def evidence(store: WeightStore, card: Card, data: Path, progress: Progress = si
         classifiers ``where_it_looked``, see :mod:`lung_models.evaluate.heat`.
     """
     if card.network == "organs":
-        scores, protocol = _outline_scores(store, card, data, progress)
-        figures = [*organs_figures(scores, protocol), *gate_figures(gate_of(store, card), data, progress)]
+        scores, in_conditions, protocol = _outline_scores(store, card, data, progress)
+        figures = [
+            *organs_figures(scores, protocol),
+            *condition_figures(in_conditions, protocol),
+            *gate_figures(gate_of(store, card), data, progress),
+        ]
         return {"metrics": _to_json(figures), "cardiothoracic_ratios": ratio_pairs(scores)}
     figures = _findings(store, card, data, progress)
     return {"metrics": _to_json(figures), "where_it_looked": where_it_looked(store, card, data, progress)}
@@ -34,20 +39,27 @@ def _to_json(figures: list[Figure]) -> list[dict[str, Any]]:
     return [figure.to_json() for figure in figures]
 
 
-def _outline_scores(store: WeightStore, card: Card, data: Path, progress: Progress) -> tuple[list[OutlineScore], str]:
+def _outline_scores(
+    store: WeightStore, card: Card, data: Path, progress: Progress
+) -> tuple[list[OutlineScore], dict[str, list[OutlineScore]], str]:
     """Every radiograph outlined by a network that never saw it: one trained without its source where the version has
     such companions, else the version itself on the fifth that its training left out.
+
+    Returns:
+        Scores of all of them as they are, scores of some in every condition, and the protocol.
     """
     outlined = load_organs(data)
     if not card.companions:
-        held_out = outlined.subset(outlined.held_out())
-        return score_outlines(store.load(card), card.input_size, held_out, progress), HELD_OUT
-    scores = []
+        outlined = outlined.subset(outlined.held_out())
+    scores: list[OutlineScore] = []
+    in_conditions: dict[str, list[OutlineScore]] = {name: [] for name in CONDITIONS}
     for source in sorted(set(outlined.source)):
-        network = store.load(card, companion=f"without_{source}")
+        network = store.load(card, companion=f"without_{source}" if card.companions else None)
         unseen = outlined.subset(outlined.source == source)
         scores += score_outlines(network, card.input_size, unseen, progress)
-    return scores, LEFT_OUT
+        for name, some in score_conditions(network, card.input_size, unseen, progress).items():
+            in_conditions[name] += some
+    return scores, in_conditions, LEFT_OUT if card.companions else HELD_OUT
 
 
 def _findings(store: WeightStore, card: Card, data: Path, progress: Progress) -> list[Figure]:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest
 
 from lung_models import runtime
 from lung_models.decode import decode
 from lung_models.evaluate import other_pictures as others
-from lung_models.figures import Figure
+from lung_models.figures import Figure, share
 from lung_models.gate import MIRRORED, REASONS, Gate, Verdict
 from lung_models.radiograph import Radiograph, Refusal
 from lung_models.training.labelled_set import Progress, load_findings, load_organs, silent
@@ -61,16 +60,6 @@ def gate_figures(gate: Gate, data: Path, progress: Progress = silent) -> list[Fi
         figures += task()
         progress(done, len(tasks), "parts of the gate's test done")
     return figures
-
-
-def share(name: str, group: str, held: Iterable[bool], protocol: str) -> list[Figure]:
-    """The share of pictures of which something holds, with Wilson's 95 % interval; nothing when there are none."""
-    every = list(held)
-    if not every:
-        return []
-    result = binomtest(sum(every), len(every))
-    interval = result.proportion_ci(0.95, method="wilson")
-    return [Figure(name, group, result.statistic, float(interval.low), float(interval.high), len(every), "", protocol)]
 
 
 def _accepted(gate: Gate, upright: dict[str, list[Path]]) -> list[Figure]:

@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from lung_models import anatomy as organs
-from lung_models.figures import Figure, of_values
+from lung_models.figures import Figure, of_values, share
 from lung_models.radiograph import Radiograph
 from lung_models.reading import ORGANS, Anatomy
 from lung_models.training.labelled_set import OrgansSet, Progress, read_masks, silent
@@ -20,6 +20,8 @@ from lung_models.training.organs import outline
 
 HELD_OUT = "held-out fifth of each source"
 LEFT_OUT = "each source by a network trained without it"
+SWAPPED = "Right and left lung swapped, share"
+IN_PIECES = "An organ in more than one piece, share"
 AGREEMENT = 1.96  # standard deviations either side of the bias: limits of agreement (Bland & Altman 1986)
 
 
@@ -51,15 +53,34 @@ def score_outlines(
     scores = []
     outlined = outline(network, size, labelled.paths, progress)
     for index, (radiograph, measured) in enumerate(outlined):
-        scores.append(score_outline(str(labelled.source[index]), radiograph, measured, labelled.masks[index]))
+        by_hand = drawn_by_hand(labelled.masks[index])
+        scores.append(score_outline(str(labelled.source[index]), radiograph, measured, *by_hand))
     return scores
 
 
-def score_outline(source: str, radiograph: Radiograph, measured: Anatomy, files: dict[str, Path]) -> OutlineScore:
-    """Compare one radiograph's outlines with its mask files."""
-    masks, all_known = read_masks([files], organs.MEASURING_SIDE)
-    known = all_known[0]
-    drawn, found = masks[0] > 0, measured.organ_probability >= 0.5
+def drawn_by_hand(files: dict[str, Path]) -> tuple[np.ndarray, np.ndarray]:
+    """One radiograph's mask files on the grid that outlines are scored on.
+
+    Returns:
+        bool (3, 512, 512), channels as ``ORGANS``, and bool (3,), which of them are drawn.
+    """
+    masks, known = read_masks([files], organs.MEASURING_SIDE)
+    return masks[0] > 0, known[0]
+
+
+def score_outline(
+    source: str, radiograph: Radiograph, measured: Anatomy, drawn: np.ndarray, known: np.ndarray
+) -> OutlineScore:
+    """Compare one radiograph's outlines with those drawn by hand.
+
+    Args:
+        source: The collection it comes from.
+        radiograph: The picture.
+        measured: Its organs as outlined.
+        drawn: bool (3, 512, 512), channels as ``ORGANS``, on a grid that covers the whole radiograph.
+        known: bool (3,), which organs are drawn.
+    """
+    found = measured.organ_probability >= 0.5
     dice = {organ: overlap(found[channel], drawn[channel]) for channel, organ in enumerate(ORGANS) if known[channel]}
     if known[:2].all():
         dice["lungs"] = overlap(found[:2].max(axis=0), drawn[:2].max(axis=0))
@@ -67,7 +88,7 @@ def score_outline(source: str, radiograph: Radiograph, measured: Anatomy, files:
     swapped = known[:2].all() and (
         overlap(found[0], left) > overlap(found[0], right) or overlap(found[1], right) > overlap(found[1], left)
     )
-    by_hand = organs.measure(masks[0].astype(np.float32), radiograph).cardiothoracic_ratio if known.all() else None
+    by_hand = organs.measure(drawn.astype(np.float32), radiograph).cardiothoracic_ratio if known.all() else None
     return OutlineScore(
         source=source,
         dice=dice,
@@ -93,9 +114,8 @@ def organs_figures(scores: list[OutlineScore], protocol: str) -> list[Figure]:
         figures += _ratio_figures(source, pairs, protocol)
     if by_source:
         figures += _ratio_figures("all sources", np.concatenate(list(by_source.values())), protocol)
-    swapped, islands = [float(score.swapped) for score in scores], [float(score.islands > 0) for score in scores]
-    figures.append(_mean("Right and left lung swapped, share", "all sources", swapped, protocol))
-    figures.append(_mean("An organ in more than one piece, share", "all sources", islands, protocol))
+    figures += share(SWAPPED, "all sources", (score.swapped for score in scores), protocol)
+    figures += share(IN_PIECES, "all sources", (score.islands > 0 for score in scores), protocol)
     return figures
 
 

@@ -92,9 +92,14 @@ def outline(
     """Decode radiographs and measure their organs as the reader does, one after the other."""
     for done, path in enumerate(paths, start=1):
         radiograph = decode(path.read_bytes(), path.name)
-        image = np.rint(network_input(radiograph.pixels, size)[np.newaxis] * 255.0).astype(np.uint8)
-        yield radiograph, organs.measure(organ_probabilities(network, image)[0].astype(np.float32), radiograph)
+        yield radiograph, outline_one(network, size, radiograph)
         progress(done, len(paths), "radiographs outlined")
+
+
+def outline_one(network: nn.Module, size: int, radiograph: Radiograph) -> Anatomy:
+    """Measure the organs of a radiograph as the reader does."""
+    image = np.rint(network_input(radiograph.pixels, size)[np.newaxis] * 255.0).astype(np.uint8)
+    return organs.measure(organ_probabilities(network, image)[0].astype(np.float32), radiograph)
 
 
 @torch.inference_mode()

@@ -8,7 +8,8 @@ import pytest
 
 from lung_models.decode import decode
 from lung_models.evaluate import other_pictures as others
-from lung_models.evaluate.gate import TURNED, gate_of, share
+from lung_models.evaluate.gate import TURNED, gate_of
+from lung_models.figures import share
 from lung_models.gate import MIRRORED, REASONS, Verdict
 from lung_models.radiograph import Radiograph
 from lung_models.training.labelled_set import load_findings, load_organs

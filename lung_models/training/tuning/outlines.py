@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from lung_models.evaluate.organs import OutlineScore, score_outline
+from lung_models.evaluate.organs import OutlineScore, drawn_by_hand, score_outline
 from lung_models.networks import OrganNet
 from lung_models.preprocess import WHOLE
 from lung_models.training.labelled_set import read_masks
@@ -67,7 +67,7 @@ def scores(network: nn.Module, base: Card, run: TuningRun, rows: np.ndarray) -> 
     """The outlines of some radiographs compared with what is drawn on them."""
     found = outlined(network, base.input_size, run, rows)
     return [
-        score_outline("", radiograph, one, run.labelled.masks(int(row)))
+        score_outline("", radiograph, one, *drawn_by_hand(run.labelled.masks(int(row))))
         for row, (radiograph, one) in zip(rows, found, strict=True)
     ]
 
