@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from lung_models.access import on_this_machine
 from lung_models.batch import Batch, flat
 from lung_models.findings import BY_KEY, FINDINGS
 from lung_models.inputs import Source
@@ -20,7 +21,7 @@ from lung_models.records.database import data_folder
 from lung_models.records.keeping import keep
 from pages.components.before_after import AFTER, CLEAR
 from pages.components.download import download_button
-from pages.components.people import current_name
+from pages.components.people import current_name, current_person, may_name_paths
 from pages.components.serving import database, shared_reader
 from pages.components.words import plain
 
@@ -49,7 +50,7 @@ def draw_start() -> None:
     """What is to be read, and the button."""
     st.write("Read many radiographs in one go. One that cannot be read never stops the rest.")
     files = st.file_uploader("Drop files or a ZIP", accept_multiple_files=True, key="batch_files", help=FILES_HELP)
-    path = st.text_input("or a file, folder or ZIP on this machine", key="batch_path")
+    path = st.text_input("or a file, folder or ZIP on this machine", key="batch_path") if may_name_paths() else ""
     kept = st.checkbox(
         "Send each to the worklist",
         key="batch_keep",
@@ -62,11 +63,10 @@ def draw_start() -> None:
 
 def start(files: list[Any], path: str, kept: bool) -> None:
     """Begin, or say in one line why not."""
-    if path and not Path(path).exists():
-        st.error(f"{plain(path)} is not there: give the path of a file, a folder or a ZIP on this machine.")
-        return
     try:
-        paths = uploaded(files) if files else [Path(path)]
+        paths = uploaded(files) if files else [on_this_machine(current_person(), path)]
+        if not all(one.exists() for one in paths):
+            raise ValueError(f"{path} is not there: give the path of a file, a folder or a ZIP on this machine.")
         with st.spinner("Loading the models ..."):
             reader = shared_reader()
         st.session_state.batch = begin(paths, reader, kept)

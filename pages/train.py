@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from lung_models.access import on_this_machine
 from lung_models.radiograph import Refusal
 from lung_models.records.database import data_folder
 from lung_models.training import jobs
 from lung_models.training.tuning.request import EPOCHS, RECIPES, Request, estimated_seconds
 from pages.components.jobs_panel import draw_jobs
 from pages.components.labelled_report import draw_frozen, draw_report
-from pages.components.people import current_person
+from pages.components.people import current_person, may_name_paths
 from pages.components.promoting import draw_rollback
 from pages.components.serving import database, shared_reader
 from pages.components.words import plain
@@ -86,14 +87,18 @@ def draw_upload(kind: str, comes_as: str) -> None:
     files = st.file_uploader(
         UPLOADS[comes_as], accept_multiple_files=ACCEPTED[comes_as], key=f"set_{comes_as}", help=SET_HELP
     )
-    path = st.text_input("or a folder or ZIP on this machine", key="set_path").strip()
+    path = st.text_input("or a folder or ZIP on this machine", key="set_path").strip() if may_name_paths() else ""
     complete = st.checkbox(
         "A class folder names all there is to see",
         key="set_complete",
         help="Then the other findings count as absent in its radiographs; else they are unknown there.",
     )
     if st.button("Look at the set", disabled=not (files or path)):
-        look_at(kind, lambda folder: uploaded(list(files), folder) if files else Path(path), complete)
+        look_at(
+            kind,
+            lambda folder: uploaded(list(files), folder) if files else on_this_machine(current_person(), path),
+            complete,
+        )
 
 
 def verdict_set(kind: str, folder: Path) -> Path:
@@ -158,10 +163,11 @@ def draw_consent() -> None:
     consent = True
     if examined.problems:
         consent = st.checkbox(f"Leave the {len(examined.problems)} files above out", key="set_consent")
-    if st.button("Freeze the set", type="primary", disabled=not (consent and examined.pictures)):
+    may_freeze = consent and bool(examined.pictures) and current_person().may("trainer")
+    if st.button("Freeze the set", type="primary", disabled=not may_freeze):
         try:
-            labelled = freeze(examined, sets_folder())
-        except (ValueError, OSError) as error:
+            labelled = freeze(examined, sets_folder(), by=current_person())
+        except (Refusal, ValueError, OSError) as error:
             st.error(plain(str(error)))
             return
         forget_examined()

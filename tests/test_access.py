@@ -1,8 +1,10 @@
 """Roles: what each may do, and where they come from."""
 
+from pathlib import Path
+
 import pytest
 
-from lung_models.access import ROLES, Forbidden, Person, Role, local_person, require, role_of
+from lung_models.access import ROLES, Forbidden, Person, Role, local_person, on_this_machine, require, role_of
 
 
 def test_each_role_may_do_what_those_before_it_may() -> None:
@@ -31,3 +33,10 @@ def test_each_role_may_do_what_those_before_it_may() -> None:
 )
 def test_a_role_comes_from_a_claim_or_a_list_of_addresses(claims: dict[str, object], role: Role | None) -> None:
     assert role_of(claims, {"trainer": ["ada@example.org"], "admin": [""]}) == role
+
+
+def test_only_an_admin_names_paths_on_the_server() -> None:
+    assert on_this_machine(local_person(), "/some/where") == Path("/some/where")
+    for role in ("reader", "trainer"):
+        with pytest.raises(Forbidden, match="Only an admin"):
+            on_this_machine(Person("eve", role), "/etc")

@@ -84,6 +84,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
 
     Every process of a distributed run brings the set in for itself; only the first prints and writes.
     """
+    from lung_models.access import local_person
     from lung_models.evaluate.gate import gate_of
     from lung_models.intake.bring_in import bring_in
     from lung_models.training.tuning.finetune import fine_tune
@@ -106,6 +107,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
             organs.stamp.sha256,
             Path(sets),
             report if writes else _say_nothing,
+            by=local_person(),
             folders_complete=options.folders_complete,
         )
         for warning in labelled.about["warnings"] if writes else ():

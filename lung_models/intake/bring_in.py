@@ -4,6 +4,7 @@ import secrets
 import shutil
 from pathlib import Path
 
+from lung_models.access import Person
 from lung_models.gate import Gate
 from lung_models.intake.archive import SetFiles
 from lung_models.intake.examine import Examined, Progress, examine
@@ -55,11 +56,12 @@ def bring_in(
     root: Path,
     progress: Progress,
     *,
+    by: Person,
     folders_complete: bool = False,
 ) -> FrozenSet:
-    """Look and freeze, leaving out what cannot be used; the arguments are those of :func:`look`."""
+    """Look and freeze, leaving out what cannot be used; the arguments are those of :func:`look` and :func:`freeze`."""
     examined = look(path, kind, gate, organs_sha256, root, progress, folders_complete=folders_complete)
     try:
-        return freeze(examined, root)
+        return freeze(examined, root, by=by)
     finally:
         shutil.rmtree(examined.folder, ignore_errors=True)

@@ -17,6 +17,7 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
+from lung_models.access import Person, require
 from lung_models.findings import FINDINGS, KEYS
 from lung_models.intake import split
 from lung_models.intake.examine import Examined
@@ -103,16 +104,19 @@ class FrozenSet:
         return Radiograph((stored / np.float32(65535.0)).astype(np.float32), f"radiograph {row + 1}", "raster", 16)
 
 
-def freeze(examined: Examined, root: Path) -> FrozenSet:
+def freeze(examined: Examined, root: Path, *, by: Person) -> FrozenSet:
     """Split what was found usable and write the set, once and for all.
 
     Args:
         examined: From :func:`lung_models.intake.examine.examine`; its folder is moved.
         root: Folder of sets.
+        by: Who brings it in: a trainer.
 
     Raises:
+        Forbidden: when they may not.
         ValueError: when too few patients are left to split.
     """
+    require(by, "trainer")
     pictures, problems = list(examined.pictures), list(examined.problems)
     identities = [picture.patient or picture.entry.file for picture in pictures]
     straddles = split.straddling(np.array(identities), [picture.entry.part for picture in pictures])

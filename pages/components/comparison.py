@@ -11,6 +11,7 @@ from lung_models.reading import Reading
 from lung_models.records import worklist
 from lung_models.records.keeping import reopened
 from lung_models.records.worklist import Entry
+from pages.components.opening import on_record
 from pages.components.serving import database
 from pages.components.viewer import viewer, viewer_payload
 from pages.components.words import plain
@@ -51,6 +52,7 @@ def draw_side_by_side(earlier: Entry, later: Entry) -> None:
             st.markdown(f"**{side.capitalize()}**: {plain(entry.patient)}, {plain(when(entry))}")
             try:
                 reading = kept_reading(entry.reading)
+                on_record(entry.reading)
             except ValueError as error:
                 st.error(plain(str(error)))
                 continue

@@ -16,7 +16,7 @@ from pypdf import PdfReader
 from lung_models.exports.export import KINDS
 from lung_models.pacs.dicomweb import Pacs
 from lung_models.pacs.settings import Endpoint
-from lung_models.records import verdicts
+from lung_models.records import audit, verdicts
 from lung_models.records.database import Database
 from lung_models.records.verdicts import newest_correction
 from pages.components.exports_panel import BUTTONS
@@ -150,6 +150,11 @@ def test_a_day(
     expect(page.locator(".row")).to_have_count(6)
 
     compare(page, screenshot)
+    acts = [(str(row["action"]), str(row["subject"])) for row in audit.export(Database())]
+    for act in (("keep", "study 2, reading 2"), ("verdict", "reading 2"), ("open", "reading 1"), ("open", "reading 2")):
+        assert acts.count(act) == 1, acts
+    assert acts.count(("export", "reading 2")) == len(KINDS) and ("store", "ward") in acts
+    assert audit.verify(Database()).broken is None
 
 
 def check(files: dict[str, bytes], original: Dataset, corrected_ratio: float) -> None:

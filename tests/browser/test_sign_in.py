@@ -101,6 +101,10 @@ def test_roles_hold_sessions_are_apart_and_files_have_no_address(
 
     eve.goto(f"{team_app}/train")
     expect(eve.get_by_text("eve@example.org, reader")).to_be_visible()
+    eve.goto(f"{team_app}/batch")
+    expect(eve.get_by_role("button", name="Read", exact=True)).to_be_visible()
+    drawn(eve)
+    expect(eve.get_by_text("on this machine")).to_have_count(0)
     eve.goto(f"{team_app}/models")
     drawn(eve)
     eve.get_by_role("button", name="Promote another findings version").click()

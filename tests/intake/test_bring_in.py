@@ -9,19 +9,22 @@ import numpy as np
 import pydicom
 import pytest
 
+from lung_models.access import Forbidden, Person
 from lung_models.intake import frozen
 from lung_models.intake.bring_in import bring_in, look
 from lung_models.intake.frozen import FrozenSet, load
 from lung_models.reader import Reader
 from tests.pictures import variant, write
 
+TRAINER = Person("ada", "trainer")
+
 
 def silent(done: int, of: int, what: str) -> None:
     """No one listens."""
 
 
-def brought_in(path: Path, root: Path, reader: Reader, kind: str = "findings") -> FrozenSet:
-    return bring_in(path, kind, reader.gate, reader.organs_card.stamp.sha256, root, silent)  # type: ignore[arg-type]
+def brought_in(path: Path, root: Path, reader: Reader, kind: str = "findings", by: Person = TRAINER) -> FrozenSet:
+    return bring_in(path, kind, reader.gate, reader.organs_card.stamp.sha256, root, silent, by=by)  # type: ignore[arg-type]
 
 
 def problems(labelled: FrozenSet) -> dict[str, str]:
@@ -161,3 +164,11 @@ def test_warnings_say_what_too_few_means(class_folders: Path, tmp_path: Path, re
     words = " ".join(labelled.about["warnings"])
     assert "Cardiomegaly" in words and "keeps what the parent knows" in words
     assert frozen.LEARN > 3
+
+
+def test_a_reader_brings_no_set_in(tmp_path: Path, reader: Reader, chest_pixels: np.ndarray) -> None:
+    for number in range(12):
+        write(tmp_path / "set" / ("Edema", "Normal")[number % 2] / f"{number}.png", variant(chest_pixels, number))
+    with pytest.raises(Forbidden, match="Only a trainer"):
+        brought_in(tmp_path / "set", tmp_path / "sets", reader, by=Person("eve", "reader"))
+    assert not list((tmp_path / "sets").iterdir())

@@ -40,7 +40,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory, chest_pixels: np.ndarray,
     for number in range(40):
         write(folder / ("Cardiomegaly", "Normal")[number % 2] / f"{number:02}.png", variant(chest_pixels, number))
     sets = tmp_path_factory.mktemp("sets")
-    return bring_in(folder, "findings", reader.gate, reader.organs_card.stamp.sha256, sets, lambda *_: None)
+    return bring_in(folder, "findings", reader.gate, reader.organs_card.stamp.sha256, sets, lambda *_: None, by=ADMIN)
 
 
 @pytest.fixture
