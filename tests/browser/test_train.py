@@ -17,7 +17,7 @@ from lung_models.weights import WeightStore
 from tests.browser.conftest import drawn, running_app, wait_for_findings
 from tests.conftest import ROOT
 
-FILMS = 60
+FILMS, FEWER_FILMS = 60, 30
 
 
 @pytest.fixture
@@ -42,11 +42,15 @@ def own_app(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.fixture
 def archive(tmp_path: Path, shared_data: Path, leg_file: Path) -> Path:
-    """Sixty films of Wingspan with their measured hearts, and four planted faults."""
+    return faulty_archive(tmp_path, shared_data, leg_file, FILMS)
+
+
+def faulty_archive(tmp_path: Path, shared_data: Path, leg_file: Path, films: int) -> Path:
+    """Films of Wingspan with their measured hearts, and four planted faults."""
     folder = tmp_path / "ward"
     (folder / "images").mkdir(parents=True)
     with (shared_data / "classification" / "labels.csv").open() as table:
-        rows = [row for row in csv.DictReader(table) if row["source"] == "wingspan" and row["cardiomegaly"]][:FILMS]
+        rows = [row for row in csv.DictReader(table) if row["source"] == "wingspan" and row["cardiomegaly"]][:films]
     lines = ["file,cardiomegaly"]
     for row in rows:
         name = Path(row["file"]).name
@@ -117,7 +121,12 @@ def test_from_a_set_with_faults_to_a_promoted_version_and_back(
 
 
 def test_a_job_goes_on_without_the_app_and_two_sessions_see_the_same_queue(
-    chromium_page: Callable[[], Page], tmp_path: Path, weights: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+    chromium_page: Callable[[], Page],
+    tmp_path: Path,
+    weights: Path,
+    shared_data: Path,
+    leg_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LUNGS_WEIGHTS", str(weights))
     monkeypatch.setenv("LUNGS_DATA", str(tmp_path / "data"))
@@ -125,7 +134,8 @@ def test_a_job_goes_on_without_the_app_and_two_sessions_see_the_same_queue(
     database = Database()
     with (tmp_path / "app.log").open("wb") as output, running_app(output) as address:
         page = chromium_page()
-        bring_in(page, address, archive.with_suffix(""))
+        faulty_archive(tmp_path, shared_data, leg_file, FEWER_FILMS)
+        bring_in(page, address, tmp_path / "ward")
         drawn(page)
         page.get_by_text("Leave the 4 files above out").click()
         page.get_by_role("button", name="Freeze the set").click()
