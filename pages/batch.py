@@ -190,7 +190,7 @@ def row(line: dict[str, Any]) -> dict[str, Any]:
         "Called": (", ".join(present) or "None present") if line["accepted"] else f"No score: {line['reason']}",
         **{name: 100.0 * findings[key]["probability"] for key, name in NAMES.items() if key in findings},
         "Ratio": anatomy.get("cardiothoracic_ratio"),
-        "Reading": line.get("reading"),
+        "Reading": str(line.get("reading", "not kept")),
     }
 
 

@@ -63,7 +63,7 @@ def page() -> None:
         st.info("No radiograph is open. Drop a file at the side, or open a sample.")
         return
     with st.container(horizontal=True, wrap=False, gap="small"):
-        with st.container(width="stretch"):
+        with st.container(width="stretch", key="picture"):
             draw_picture(study)
         with st.container(width=PANEL_WIDTH):
             draw_result(studies, study)

@@ -25,6 +25,7 @@ SAID: dict[Said, str] = {
     "cannot tell": "A reader cannot tell",
 }
 ROW_HEIGHT = 56  # CSS pixels; a thumbnail fits
+COMPARING_HEIGHT = 210  # CSS pixels of the table while two studies are compared: the pictures take the rest
 CALLS = ("present", "uncertain", "absent")
 
 
@@ -96,11 +97,14 @@ def draw_pager(wanted: Wanted) -> int:
 
 
 def draw_table(entries: list[Entry]) -> list[Entry]:
-    """The table; returns the rows that are chosen."""
+    """The table, lower while two of its rows are compared; returns the rows that are chosen."""
+    before: Any = st.session_state.get("list_table")
+    compared = before is not None and len(before["selection"]["rows"]) == 2
     event: Any = st.dataframe(
         pd.DataFrame([row(entry) for entry in entries]),
         hide_index=True,
         width="stretch",
+        height=COMPARING_HEIGHT if compared else "auto",
         row_height=ROW_HEIGHT,
         on_select="rerun",
         selection_mode="multi-row",
@@ -128,7 +132,7 @@ def row(entry: Entry) -> dict[str, Any]:
     return {
         "": "data:image/png;base64," + base64.b64encode(entry.thumbnail).decode(),
         "Patient": entry.patient,
-        "Study date": entry.study_date,
+        "Study date": f"{entry.study_date:%Y-%m-%d}" if entry.study_date else "not stated",
         "View": entry.view or "not stated",
         "Called": called(entry),
         **{finding.name: in_percent(entry.probabilities.get(finding.key)) for finding in FINDINGS},
