@@ -1,5 +1,6 @@
 """Train: bring a labelled set in, fine-tune a version on it, see whether it became better, promote it."""
 
+import os
 import runpy
 import shutil
 import tempfile
@@ -227,7 +228,8 @@ def draw_training() -> None:
     request = Request(labelled.kind, recipe, base, epochs=epochs)
     counts = labelled.counts()
     learnt, others = counts["train"], counts["validation"] + counts["held_out"]
-    seconds = estimated_seconds(request, learnt, others, jobs.speed(database(), request))
+    reference = bool(os.environ.get("LUNGS_REFERENCE"))
+    seconds = estimated_seconds(request, learnt, others, jobs.speed(database(), request), reference=reference)
     st.caption(f"About {duration(seconds)} on this machine, when nothing else runs.")
     may_train = current_person().may("trainer")
     if not may_train:

@@ -15,6 +15,7 @@ SECONDS = {
     ("organs", "quick"): 0.5,
     ("organs", "full"): 0.3,
 }
+REFERENCE_SECONDS = 45  # both versions on the reference's val, to see what was forgotten
 FIXED_SECONDS = 15  # loading the networks, scoring both versions, writing the new one
 
 
@@ -46,7 +47,9 @@ class Request:
         return cls(**data)
 
 
-def estimated_seconds(request: Request, learnt: int, judged: int, images_per_second: float | None = None) -> float:
+def estimated_seconds(
+    request: Request, learnt: int, judged: int, images_per_second: float | None = None, *, reference: bool = False
+) -> float:
     """How long a fine-tuning will take, roughly.
 
     Args:
@@ -54,10 +57,13 @@ def estimated_seconds(request: Request, learnt: int, judged: int, images_per_sec
         learnt: Radiographs to learn from.
         judged: All others of the set.
         images_per_second: Of an earlier training of this kind on this machine, if there was one.
+        reference: Whether what a classifier forgot is looked for too.
     """
     key = cast(tuple[str, str], (request.network, request.recipe))
-    once = SECONDS[(request.network, "quick")] * (learnt + judged)
+    once = FIXED_SECONDS + SECONDS[(request.network, "quick")] * (learnt + judged)
+    if reference and request.network == "findings":
+        once += REFERENCE_SECONDS
     if request.recipe == "quick":
-        return FIXED_SECONDS + once
+        return once
     each = SECONDS[key] if not images_per_second else 1.0 / images_per_second
-    return FIXED_SECONDS + once + (request.epochs or EPOCHS["full"]) * (learnt * each + judged * each / 4)
+    return once + (request.epochs or EPOCHS["full"]) * (learnt * each + judged * each / 4)
