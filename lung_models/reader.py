@@ -89,9 +89,11 @@ class Reader:
 
     @property
     def heat_unit(self) -> str:
-        """What 1.0 on the heat maps' scale means."""
+        """What 1.0 on the heat maps' scale means, and why a map may end at an edge."""
         scale = self.findings_card.data["heat_scale"]
-        return f"1.0 = a contribution of {scale:.2f} to the finding's log-odds before calibration"
+        unit = f"1.0 = a contribution of {scale:.2f} to the finding's log-odds before calibration"
+        edge = ". The network sees a frame around lungs and heart only: the map ends at its edge"
+        return unit + (edge if self.findings_card.looks_at_organs else "")
 
     def read(self, radiograph: Radiograph, decode_milliseconds: float = 0.0, *, averaged: bool = False) -> Reading:
         """Read one radiograph.

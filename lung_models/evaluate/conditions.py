@@ -27,6 +27,7 @@ QUANTA = 60.0  # mean count at white of the low exposure: grain of 13 % there
 APICES = 0.15  # of the height of the lungs, cut off at the top
 DEGREES = 10.0
 OPAQUE = 0.5  # of the height of a lung, from its base, that an opacity hides
+DICE = "Lungs Dice in a condition"
 OPACITY = 0.85  # grey level of it, 1 is white; about that of the heart
 
 Picture = tuple[np.ndarray, np.ndarray]
@@ -115,11 +116,8 @@ def condition_figures(scores: dict[str, list[OutlineScore]], protocol: str) -> l
     for name, measured in scores.items():
         dice = np.array([score.dice["lungs"] for score in measured])
         if len(dice):
-            group = f"lungs, {name}"
-            figures.append(of_values("Dice in a condition", group, dice, lambda drawn: float(drawn.mean()), protocol))
-            figures.append(
-                of_values("Dice in a condition, 5th percentile", group, dice, _fifth_percentile, protocol),
-            )
+            figures.append(of_values(DICE, name, dice, lambda drawn: float(drawn.mean()), protocol))
+            figures.append(of_values(f"{DICE}, 5th percentile", name, dice, _fifth_percentile, protocol))
         figures += share(SWAPPED, name, (score.swapped for score in measured), protocol)
         figures += share(IN_PIECES, name, (score.islands > 0 for score in measured), protocol)
     return figures

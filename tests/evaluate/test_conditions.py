@@ -77,6 +77,6 @@ def test_figures_count_what_went_wrong() -> None:
         OutlineScore("a", {"lungs": dice}, None, None, swapped, 0) for dice, swapped in ((0.9, False), (0.7, True))
     ]
     figures = {(one.name, one.group): one for one in condition_figures({"turned": scores}, "p")}
-    assert figures["Dice in a condition", "lungs, turned"].value == pytest.approx(0.8)
+    assert figures[conditions.DICE, "turned"].value == pytest.approx(0.8)
     assert figures[SWAPPED, "turned"].value == 0.5 and figures[SWAPPED, "turned"].low > 0.0
     assert figures[IN_PIECES, "turned"].high < 1.0
