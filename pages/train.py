@@ -89,7 +89,7 @@ def draw_upload(kind: str, comes_as: str) -> None:
         UPLOADS[comes_as], accept_multiple_files=ACCEPTED[comes_as], key=f"set_{comes_as}", help=SET_HELP
     )
     path = st.text_input("or a folder or ZIP on this machine", key="set_path").strip() if may_name_paths() else ""
-    complete = st.checkbox(
+    complete = kind == "findings" and st.checkbox(
         "A class folder names all there is to see",
         key="set_complete",
         help="Then the other findings count as absent in its radiographs; else they are unknown there.",

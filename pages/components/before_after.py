@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lung_models.findings import BY_KEY, FINDINGS, KEYS
+from lung_models.reading import ORGANS
 from pages.components.words import plain
 
 NAMES = {
@@ -23,6 +24,8 @@ NAMES = {
 LOWER_IS_BETTER = ("calibration_error", "cardiothoracic_ratio_error")
 BEFORE, AFTER = "#e69f00", "#56b4e9"  # Okabe and Ito's orange and sky blue: told apart with any colour vision
 FIRST = ("auroc_mean", "accuracy", "balanced_accuracy", "calibration_error_mean")
+FORGOTTEN = {"auroc_mean": "mean AUROC", "dice_lungs": "Dice of the lungs", "dice_heart": "Dice of the heart"}
+"""Figures on the reference that a drop of is shown in red."""
 BINS = 5
 CLEAR = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}  # the page's own dark behind a figure
 
@@ -34,11 +37,12 @@ def draw_figures(compared: dict[str, Any], forgotten: dict[str, Any] | None) -> 
     if forgotten is None:
         st.caption("Forgetting was not checked: the radiographs of the shipped figures are not on this machine.")
         return
-    difference = forgotten["difference"].get("auroc_mean")
-    if difference is not None:
-        on = f"On the {forgotten['n']} radiographs of the shipped figures"
-        words = f"{on} the mean AUROC changed by {spread(difference)}."
-        (st.error if judged("auroc_mean", difference) == "worse" else st.info)(f"Forgetting. {words}")
+    found = {name: words for name, words in FORGOTTEN.items() if name in forgotten["difference"]}
+    if found:
+        changes = [f"{words} by {spread(forgotten['difference'][name])}" for name, words in found.items()]
+        worse = any(judged(name, forgotten["difference"][name]) == "worse" for name in found)
+        on = f"On {forgotten['n']} radiographs of the shipped figures"
+        (st.error if worse else st.info)(f"Forgetting. {on}, changed: {', '.join(changes)}.")
 
 
 def table(compared: dict[str, Any]) -> pd.DataFrame:
@@ -171,4 +175,16 @@ def most_disagreed(predictions: dict[str, np.ndarray], count: int) -> list[tuple
         truth = "unknown" if np.isnan(label) else "present" if label == 1 else "absent"
         before, after = predictions["before"][place, column], predictions["after"][place, column]
         lines.append((int(place), plain(f"{FINDINGS[column].name} {before:.0%} to {after:.0%}; label: {truth}")))
+    return lines
+
+
+def most_changed_outlines(scores: dict[str, np.ndarray], count: int) -> list[tuple[int, str]]:
+    """Rows of the held-out radiographs where an outline became most better or worse, each with one line."""
+    change = np.nan_to_num(scores["after"] - scores["before"])
+    lines = []
+    for place in np.argsort(-np.abs(change).max(axis=1))[:count]:
+        organ = int(np.argmax(np.abs(change[place])))
+        before, after = scores["before"][place, organ], scores["after"][place, organ]
+        name = ORGANS[organ].replace("_", " ").capitalize()
+        lines.append((int(place), f"{name}: Dice {before:.3f} to {after:.3f}"))
     return lines

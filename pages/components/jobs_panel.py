@@ -1,5 +1,6 @@
 """The jobs, as every session sees them: progress, curves, cancel and resume, and what came out."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -10,7 +11,16 @@ import streamlit as st
 from lung_models.records.database import Database
 from lung_models.training import jobs
 from lung_models.training.jobs import MAY_RESUME, Job
-from pages.components.before_after import AFTER, BEFORE, CLEAR, draw_curves, draw_figures, in_one_line, most_disagreed
+from pages.components.before_after import (
+    AFTER,
+    BEFORE,
+    CLEAR,
+    draw_curves,
+    draw_figures,
+    in_one_line,
+    most_changed_outlines,
+    most_disagreed,
+)
 from pages.components.people import current_person
 from pages.components.picture import within_session
 from pages.components.promoting import draw_promotion
@@ -129,12 +139,11 @@ def draw_result(job: Job) -> None:
     st.write(f"**{plain(result['version'])}**, from {plain(result['parent'])}, in {result['seconds']:.0f} s.")
     st.info(plain(in_one_line(result)))
     draw_figures(result, result["forgetting"])
-    path = job.workspace / "predictions.npz"
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as stored:
-            predictions = {name: stored[name] for name in stored.files}
+    if predictions := stored(job.workspace / "predictions.npz"):
         draw_curves(predictions, key=str(job.number))
-        draw_gallery(job, predictions)
+        draw_gallery(job, predictions["rows"], most_disagreed(predictions, GALLERY))
+    if scores := stored(job.workspace / "outlines.npz"):
+        draw_gallery(job, scores["rows"], most_changed_outlines(scores, GALLERY))
     store = WeightStore(job.store)
     if store.active(job.request.network) == result["version"]:
         st.success("It reads now.")
@@ -142,8 +151,22 @@ def draw_result(job: Job) -> None:
         draw_promotion(store, job.request.network, result["version"])
 
 
-def draw_gallery(job: Job, predictions: dict[str, np.ndarray]) -> None:
-    """The held-out radiographs where old and new disagree most; each opens in the viewer."""
+def stored(path: Path) -> dict[str, np.ndarray]:
+    """What a job kept of the held-out radiographs; empty when it kept nothing there."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def draw_gallery(job: Job, rows: np.ndarray, disagreed: list[tuple[int, str]]) -> None:
+    """The held-out radiographs where old and new disagree most; each opens in the viewer.
+
+    Args:
+        job: Whose result it is.
+        rows: Of the held-out radiographs in the set.
+        disagreed: Places in ``rows``, each with one line.
+    """
     from lung_models.intake.frozen import load
 
     try:
@@ -153,12 +176,12 @@ def draw_gallery(job: Job, predictions: dict[str, np.ndarray]) -> None:
         return
     st.write("**Where old and new disagree most**")
     with st.container(horizontal=True):
-        for place, line in most_disagreed(predictions, GALLERY):
-            row = int(predictions["rows"][place])
+        for place, line in disagreed:
+            row = int(rows[place])
             with st.container(width=GALLERY_WIDTH):
-                stored = cv2.imread(str(labelled.picture(row)), cv2.IMREAD_REDUCED_GRAYSCALE_4)
-                if stored is not None:
-                    st.image(within_session(stored), width=GALLERY_WIDTH)
+                picture = cv2.imread(str(labelled.picture(row)), cv2.IMREAD_REDUCED_GRAYSCALE_4)
+                if picture is not None:
+                    st.image(within_session(picture), width=GALLERY_WIDTH)
                 st.caption(line)
                 if st.button("Open in the viewer", key=f"open_{job.number}_{row}"):
                     open_in_viewer(labelled, row)

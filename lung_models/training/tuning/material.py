@@ -34,7 +34,7 @@ class TuningRun:
         store: Where the parent is.
         out: Where the new version is written; may be the same.
         workspace: Folder for the state of the training and for what the page shows of the result.
-        reference: Folder laid out as shared/data whose val is scored too, to see what was forgotten; None without.
+        reference: Folder laid out as shared/data that is scored too, to see what was forgotten; None without.
         progress: Told of work outside the training loop.
         callbacks: Told after every batch.
         should_stop: Asked at every batch.

@@ -1,5 +1,6 @@
 """Fine-tuning an OrganNet: its last layer on features that stay, or its whole decoder; the gate is left as it is."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -11,10 +12,11 @@ from torch.utils.data import TensorDataset
 from lung_models.evaluate.organs import OutlineScore, drawn_by_hand, score_outline
 from lung_models.networks import OrganNet
 from lung_models.preprocess import WHOLE
+from lung_models.reading import ORGANS
 from lung_models.training.labelled_set import read_masks
 from lung_models.training.organs import organ_loss
 from lung_models.training.trainer import Settings, fit
-from lung_models.training.tuning import full, versions
+from lung_models.training.tuning import forgetting, full, versions
 from lung_models.training.tuning.compare import compare_outlines
 from lung_models.training.tuning.material import TuningRun, half_precision, outlined, standardised
 from lung_models.training.tuning.request import Request
@@ -55,12 +57,24 @@ def tune_organs(request: Request, run: TuningRun) -> dict[str, Any] | None:
     if not run.writes:
         return None
     as_kept(network)
-    compared = compare_outlines(before, scores(network, base, run, held_out))
-    card = versions.organs_card(request, run, base, compared)
+    after = scores(network, base, run, held_out)
+    compared = compare_outlines(before, after)
+    save_scores(run, held_out, before, after)
+    forgotten = forgetting.organs(run, base, network)
+    card = versions.organs_card(request, run, base, compared, forgotten)
     written = versions.save(run, base, network, card, request)
     companion = versions.rebase_findings(run, base, written)
-    result = versions.result(run, base, written, compared, None)
+    result = versions.result(run, base, written, compared, forgotten)
     return {**result, "findings_version": None if companion is None else companion.version}
+
+
+def save_scores(
+    run: TuningRun, held_out: np.ndarray, before: Sequence[OutlineScore], after: Sequence[OutlineScore]
+) -> None:
+    """Keep how well both versions outline each held-out radiograph, for the cases where they differ."""
+    dice = [[[one.dice.get(organ, np.nan) for organ in ORGANS] for one in each] for each in (before, after)]
+    run.workspace.mkdir(parents=True, exist_ok=True)
+    np.savez(run.workspace / "outlines.npz", allow_pickle=False, rows=held_out, before=dice[0], after=dice[1])
 
 
 def scores(network: nn.Module, base: Card, run: TuningRun, rows: np.ndarray) -> list[OutlineScore]:

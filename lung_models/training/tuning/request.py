@@ -15,7 +15,7 @@ SECONDS = {
     ("organs", "quick"): 0.5,
     ("organs", "full"): 0.3,
 }
-REFERENCE_SECONDS = 45  # both versions on the reference's val, to see what was forgotten
+REFERENCE_SECONDS = 45  # both versions on the reference, to see what was forgotten
 FIXED_SECONDS = 15  # loading the networks, scoring both versions, writing the new one
 
 
@@ -57,11 +57,11 @@ def estimated_seconds(
         learnt: Radiographs to learn from.
         judged: All others of the set.
         images_per_second: Of an earlier training of this kind on this machine, if there was one.
-        reference: Whether what a classifier forgot is looked for too.
+        reference: Whether what was forgotten is looked for too.
     """
     key = cast(tuple[str, str], (request.network, request.recipe))
     once = FIXED_SECONDS + SECONDS[(request.network, "quick")] * (learnt + judged)
-    if reference and request.network == "findings":
+    if reference:
         once += REFERENCE_SECONDS
     if request.recipe == "quick":
         return once

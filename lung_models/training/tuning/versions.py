@@ -69,9 +69,11 @@ def findings_card(
     }
 
 
-def organs_card(request: Request, run: TuningRun, base: Card, compared: dict[str, Any]) -> dict[str, Any]:
+def organs_card(
+    request: Request, run: TuningRun, base: Card, compared: dict[str, Any], forgotten: dict[str, Any] | None
+) -> dict[str, Any]:
     """The card of a fine-tuned OrganNet."""
-    return _common(request, run, base, compared)
+    return {**_common(request, run, base, compared), "forgetting": forgotten}
 
 
 def save(run: TuningRun, base: Card, network: nn.Module, card: dict[str, Any], request: Request) -> Card:

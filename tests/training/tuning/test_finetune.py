@@ -18,7 +18,7 @@ from lung_models.decode import decode
 from lung_models.findings import KEYS
 from lung_models.reader import Reader
 from lung_models.reading import ORGANS
-from lung_models.training.tuning import compare
+from lung_models.training.tuning import compare, forgetting
 from lung_models.weights import WeightStore
 from tests.conftest import ROOT
 from tests.pictures import variant, write
@@ -128,8 +128,16 @@ def test_outlines_are_tuned_and_bring_a_classifier_that_fits_them(
             (folder / "masks" / organ).mkdir(parents=True, exist_ok=True)
             shutil.copy(source / "masks" / organ / f"{path.stem}.png", folder / "masks" / organ)
     shutil.copytree(ROOT / "weights", tmp_path / "weights")
-    where = ["--out", tmp_path / "weights", "--checkpoints", tmp_path / "checkpoints"]
+    where = ["--out", tmp_path / "weights", "--checkpoints", tmp_path / "checkpoints", "--reference", shared_data]
+    monkeypatch.setattr(forgetting, "OUTLINED", 8)
     result = train(["organs", "--data", folder, "--recipe", recipe, "--epochs", "1", *where], capsys)
+    assert result["forgetting"]["n"] == 8 and "dice_lungs" in result["forgetting"]["difference"]
+    (kept,) = (tmp_path / "checkpoints").rglob("outlines.npz")
+    with np.load(kept, allow_pickle=False) as scores:
+        assert len(scores["rows"]) == result["images"]["held_out"] == len(scores["after"])
+        assert np.nanmean(scores["after"]) == pytest.approx(
+            np.mean([result["after"][f"dice_{organ}"]["value"] for organ in ORGANS]), abs=1e-3
+        )
     assert {"dice_lungs", "dice_heart", "cardiothoracic_ratio_error"} <= result["difference"].keys()
     assert result["after"]["dice_lungs"]["value"] > 0.9
     store = WeightStore(tmp_path / "weights")
@@ -140,6 +148,25 @@ def test_outlines_are_tuned_and_bring_a_classifier_that_fits_them(
     assert after.models["organs"].version == result["version"]
     for key in KEYS:
         assert after.finding(key).probability == pytest.approx(before.finding(key).probability, abs=0.2)
+
+
+@pytest.mark.data
+def test_what_a_classifier_forgot_is_measured_on_the_reference(
+    thirty: Path, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "BOOTSTRAPS", 20)
+    reference = tmp_path / "reference" / "classification"
+    reference.mkdir(parents=True)
+    (reference / "images").symlink_to(shared_data / "classification" / "images")
+    with (shared_data / "classification" / "labels.csv").open() as table:
+        header, *rows = table.read().splitlines()
+    val = [row for row in rows if ",val," in row][:40]
+    (reference / "labels.csv").write_text("\n".join([header, *val]))
+    where = ["--out", tmp_path / "w", "--checkpoints", tmp_path / "c", "--reference", reference.parent]
+    forgotten = train(["findings", "--data", thirty, "--recipe", "quick", *where], capsys)["forgetting"]
+    assert forgotten["n"] == len(val)
+    assert forgotten["before"]["auroc_pleural_effusion"]["value"] > 0.7
+    assert {"value", "ci95"} <= forgotten["difference"]["auroc_mean"].keys()
 
 
 def test_two_processes_train_to_the_same_figures_within_noise(thirty: Path, tmp_path: Path) -> None:
