@@ -40,7 +40,10 @@ def draw_figures(compared: dict[str, Any], forgotten: dict[str, Any] | None) -> 
     found = {name: words for name, words in FORGOTTEN.items() if name in forgotten["difference"]}
     if found:
         changes = [f"{words} by {spread(forgotten['difference'][name])}" for name, words in found.items()]
-        worse = any(judged(name, forgotten["difference"][name]) == "worse" for name in found)
+        worse = any(
+            judged(name, one := forgotten["difference"][name]) == "worse" and round(one["value"], 3) != 0
+            for name in found
+        )
         on = f"On {forgotten['n']} radiographs of the shipped figures"
         (st.error if worse else st.info)(f"Forgetting. {on}, changed: {', '.join(changes)}.")
 
