@@ -17,7 +17,7 @@ from lung_models.radiograph import Radiograph
 from lung_models.reading import Anatomy
 from lung_models.training.head import FittedHead
 from lung_models.training.labelled_set import Progress, silent
-from lung_models.training.organs import organ_probabilities
+from lung_models.training.organs import outline_one
 from lung_models.training.trainer import Callback, Stopped
 from lung_models.training.tuning.compare import Said
 from lung_models.weights import Card, WeightStore
@@ -67,8 +67,7 @@ def outlined(network: nn.Module, size: int, run: TuningRun, rows: np.ndarray) ->
     for done, row in enumerate(rows, start=1):
         run.check()
         radiograph = run.labelled.radiograph(int(row))
-        image = np.rint(network_input(radiograph.pixels, size)[np.newaxis] * 255.0).astype(np.uint8)
-        yield radiograph, anatomy.measure(organ_probabilities(network, image)[0].astype(np.float32), radiograph)
+        yield radiograph, outline_one(network, size, radiograph)
         run.progress(done, len(rows), "radiographs outlined")
 
 
