@@ -61,22 +61,44 @@ def on_this_machine(by: Person, path: str) -> Path:
     return Path(path)
 
 
-def role_of(claims: Mapping[str, object], lists: Mapping[Role, list[str]], claim: str = "roles") -> Role | None:
+def role_of(
+    claims: Mapping[str, object],
+    lists: Mapping[Role, list[str]],
+    claim: str = "roles",
+    trusts_addresses: bool = False,
+) -> Role | None:
     """The highest role that an identity provider's claims or a list of e-mail addresses give.
 
     Args:
-        claims: Of the identity token. An address counts only when the provider has not called it unverified.
+        claims: Of the identity token.
         lists: E-mail addresses by role, in any case.
         claim: The claim that holds a role or a list of roles.
+        trusts_addresses: As :func:`verified_address` takes it.
 
     Returns:
         None for somebody who has none.
     """
     stated = claims.get(claim)
     named = list(stated) if isinstance(stated, (list, tuple)) else [stated]
-    address = str(claims.get("email") or "").lower()
-    verified = bool(address) and claims.get("email_verified") is not False
+    address = verified_address(claims, trusts_addresses)
     for role in reversed(ROLES):
-        if role in named or (verified and address in {one.lower() for one in lists.get(role, [])}):
+        if role in named or (address and address in {one.lower() for one in lists.get(role, [])}):
             return role
     return None
+
+
+def verified_address(claims: Mapping[str, object], trusts_addresses: bool = False) -> str:
+    """The e-mail address in lower case; empty where the provider does not vouch for it: anybody may state another's.
+
+    Args:
+        claims: Of the identity token.
+        trusts_addresses: Whether an address counts too of which the provider does not say whether it was verified.
+    """
+    vouched = claims.get("email_verified", trusts_addresses)
+    return str(claims.get("email") or "").lower() if vouched is True else ""
+
+
+def name_of(claims: Mapping[str, object], trusts_addresses: bool = False) -> str:
+    """What somebody's acts are recorded under: a verified address, else issuer and subject, which nobody can choose."""
+    subject = f"{claims['sub']} of {claims.get('iss', 'the provider')}" if claims.get("sub") else ""
+    return verified_address(claims, trusts_addresses) or subject

@@ -48,7 +48,8 @@ class OpenStudy:
         may_retry: Whether it was refused for a cause that may pass: no weights, or a failure while reading.
         endpoint: Name of the PACS it was retrieved from.
         kept: Number of its kept reading, if it was kept or comes from the worklist.
-        correction: Outlines that the reader corrected; the reading itself stays as it was made.
+        correction: Outlines that were corrected by hand; the reading itself stays as it was made.
+        own_correction: Whether it, or its removal, is this reader's own: only then it is saved with a verdict.
         restore: Gives back the kept reading; such a study is never read anew, whichever version reads by now.
         lock: Held while it is decoded or read, for the browser may ask for the same study twice at once.
     """
@@ -66,6 +67,7 @@ class OpenStudy:
     averaged: bool = False
     may_retry: bool = False
     correction: Correction | None = None
+    own_correction: bool = False
     endpoint: str | None = None
     kept: int | None = None
     restore: Callable[[], Reading] | None = field(default=None, repr=False)

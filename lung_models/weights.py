@@ -178,7 +178,9 @@ class WeightStore:
             **({"companions": digests} if digests else {}),
             **card,
         }
-        (folder / "card.json").write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        partial = folder / "card.tmp"
+        partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        partial.replace(folder / "card.json")
         return Card(network, version, data)
 
     def check_free(self, network: str, version: str) -> None:

@@ -17,7 +17,7 @@ from lung_models.batch import Batch, flat
 from lung_models.findings import BY_KEY, FINDINGS
 from lung_models.inputs import Source
 from lung_models.radiograph import Refusal
-from lung_models.records.database import data_folder
+from lung_models.records.database import data_folder, sweep_uploads
 from lung_models.records.keeping import keep
 from pages.components.before_after import AFTER, CLEAR
 from pages.components.download import download_button
@@ -96,6 +96,7 @@ def label(source: Source) -> str:
 
 def uploaded(files: list[Any]) -> list[Path]:
     """Uploads as files of a folder that is removed with the batch."""
+    sweep_uploads()
     folder = Path(tempfile.mkdtemp(prefix="batch-", dir=data_folder()))
     st.session_state.batch_folder = folder
     for number, file in enumerate(files):
@@ -143,8 +144,7 @@ def draw_results(run: Batch) -> None:
         if not any("reading" in line for line in run.lines) and st.button(
             "Send to worklist", help="Reads them once more and keeps each without identity."
         ):
-            st.session_state.batch = begin(run.paths, shared_reader(), True)
-            st.rerun()
+            send(run)
     if frame.empty:
         st.caption("Nothing was read.")
         return
@@ -154,6 +154,16 @@ def draw_results(run: Batch) -> None:
     st.caption("File names may name patients: mind to whom the table goes.")
     draw_table(run)
     draw_histograms(run)
+
+
+def send(run: Batch) -> None:
+    """Read and keep every file of a batch, or say in one line why not."""
+    try:
+        st.session_state.batch = begin(run.paths, shared_reader(), True)
+    except (Refusal, ValueError, OSError) as error:
+        st.error(plain(str(error)))
+        return
+    st.rerun()
 
 
 def comma_separated(frame: pd.DataFrame) -> bytes:

@@ -207,6 +207,7 @@ def take_correction(drawn: dict[str, Any]) -> None:
     try:
         masks = drawn.get("masks")
         study.correction = None if masks is None else Correction.drawn(study.radiograph, b64decode(masks))
+        study.own_correction = True
     except (ValueError, TypeError) as error:
         st.toast(plain(str(error)))
 

@@ -137,6 +137,7 @@ def look_at(kind: str, place: Callable[[Path], Path], complete: bool = False) ->
                 reader.organs_card.stamp.sha256,
                 sets_folder(),
                 told,
+                by=current_person(),
                 folders_complete=complete,
             )
     except (Refusal, ValueError, OSError) as error:

@@ -65,7 +65,15 @@ def running_provider(roles: dict[str, list[str]]) -> Iterator[str]:
             body = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
             asked = codes.pop(body["code"][0])
             email, now = asked["email"], int(time.time())
-            claims = {"iss": issuer, "aud": CLIENT, "sub": email, "email": email, "iat": now, "exp": now + 600}
+            claims = {
+                "iss": issuer,
+                "aud": CLIENT,
+                "sub": email,
+                "email": email,
+                "email_verified": True,
+                "iat": now,
+                "exp": now + 600,
+            }
             claims |= {"nonce": asked.get("nonce", ""), "roles": roles.get(email, [])}
             token = jwt.encode({"alg": "RS256", "kid": "one"}, claims, key)
             self.answer({"access_token": "x", "token_type": "Bearer", "expires_in": 600, "id_token": token})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lung_models.access import ROLES, Forbidden, Person, Role, local_person, on_this_machine, require, role_of
+from lung_models.access import ROLES, Forbidden, Person, Role, local_person, name_of, on_this_machine, require, role_of
 
 
 def test_each_role_may_do_what_those_before_it_may() -> None:
@@ -25,9 +25,12 @@ def test_each_role_may_do_what_those_before_it_may() -> None:
         ({"roles": ["superuser"]}, None),
         ({"roles": 3}, None),
         ({"roles": [{"name": "admin"}, "reader"]}, "reader"),
-        ({"email": "Ada@Example.org"}, "trainer"),
+        ({"email": "Ada@Example.org", "email_verified": True}, "trainer"),
+        ({"email": "ada@example.org"}, None),
+        ({"email": "ada@example.org", "email_verified": "false"}, None),
         ({"email": "ada@example.org", "email_verified": False}, None),
-        ({"email": "ada@example.org", "roles": ["reader"]}, "trainer"),
+        ({"email": "ada@example.org", "email_verified": True, "roles": ["reader"]}, "trainer"),
+        ({"email": "ada@example.org", "roles": ["reader"]}, "reader"),
         ({"email": ""}, None),
     ],
 )
@@ -40,3 +43,12 @@ def test_only_an_admin_names_paths_on_the_server() -> None:
     for role in ("reader", "trainer"):
         with pytest.raises(Forbidden, match="Only an admin"):
             on_this_machine(Person("eve", role), "/etc")
+
+
+def test_nobody_acts_under_an_address_that_was_not_verified() -> None:
+    claims: dict[str, object] = {"email": "Ada@example.org", "sub": "17", "iss": "https://id.example"}
+    assert name_of(claims) == "17 of https://id.example"
+    assert name_of({**claims, "email_verified": True}) == "ada@example.org"
+    assert name_of(claims, trusts_addresses=True) == "ada@example.org"
+    assert name_of({**claims, "email_verified": False}, trusts_addresses=True) == "17 of https://id.example"
+    assert name_of({}) == ""

@@ -92,6 +92,13 @@ def test_stopped_nothing_is_lost_and_started_again_the_same_works(tmp_path: Path
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
+def redirect(handler: BaseHTTPRequestHandler, place: str) -> None:
+    handler.send_response(302)
+    handler.send_header("Location", place)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
 @contextmanager
 def faulty(answer: Answer, timeout: float = 10.0) -> Iterator[Pacs]:
     """A server that answers every GET and POST in one faulty way."""
@@ -133,6 +140,8 @@ def send(handler: BaseHTTPRequestHandler, status: int, kind: str, body: bytes, l
         (lambda handler: send(handler, 403, "text/plain", b""), r"refused the sign-in \(403\)"),
         (lambda handler: send(handler, 200, "text/html", b"<html>"), "not answer as DICOMweb|not whole or not DICOM"),
         (lambda handler: send(handler, 200, "application/dicom+json", b'[{"0020', 900), "broke off"),
+        (lambda handler: send(handler, 200, "application/dicom+json", b'["no study"]'), "not whole or not DICOM"),
+        (lambda handler: redirect(handler, "http://elsewhere.example/"), "not followed"),
         (lambda handler: handler.connection.close(), "broke off|cannot be reached"),
         (lambda handler: send(handler, 200, "application/dicom+json", b"[]", 10**10), "too large"),
     ],

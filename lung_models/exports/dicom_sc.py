@@ -10,17 +10,18 @@ from lung_models.reading import Reading
 SERIES = 992  # number of the series; high, so that it follows the hospital's own
 
 
-def secondary_capture(reading: Reading, source: Dataset) -> Dataset:
+def secondary_capture(reading: Reading, source: Dataset, *, corrected: bool = False) -> Dataset:
     """The picture as :func:`lung_models.exports.picture.png` draws it, in the source's study.
 
     Args:
         reading: An accepted one.
         source: The DICOM object that was read; its patient and study are carried over.
+        corrected: Whether its outlines were corrected by hand.
 
     Raises:
         Refusal: when there is no score.
     """
-    image, picture = usable(source), with_strip(reading)
+    image, picture = usable(source), with_strip(reading, corrected=corrected)
     made = highdicom.sc.SCImage.from_ref_dataset(
         ref_dataset=image,
         pixel_array=picture,

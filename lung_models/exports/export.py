@@ -66,7 +66,7 @@ class Export:
             return self.segmented
         if kind == "sr":
             return structured_report(self.reading, self.source, self.segmented, corrected=self.corrected)
-        return secondary_capture(self.reading, self.source)
+        return secondary_capture(self.reading, self.source, corrected=self.corrected)
 
     def render(self, kind: str) -> bytes:
         """The bytes of a kind of :data:`KINDS`.
@@ -78,9 +78,9 @@ class Export:
             "pdf": lambda: pdf.report(
                 self.reading, self.label, corrected=self.corrected, reader_lines=self.reader_lines
             ),
-            "png": lambda: picture.png(self.reading),
-            "json": lambda: table.as_json(self.reading, self.label).encode(),
-            "csv": lambda: table.as_csv([(self.label, self.reading)]).encode(),
+            "png": lambda: picture.png(self.reading, corrected=self.corrected),
+            "json": lambda: table.as_json(self.reading, self.label, corrected=self.corrected).encode(),
+            "csv": lambda: table.as_csv([(self.label, self.reading)], corrected=self.corrected).encode(),
         }
         return writers[kind]() if kind in writers else as_file(self.dicom(kind))
 
@@ -96,9 +96,20 @@ def of_kept(database: Database, number: int, files: KeptFiles | None = None) -> 
     label, content = kept_file(database, number, files)
     given = verdicts.of_reading(database, number)
     drawn = verdicts.newest_correction(database, number, files)
-    anatomy = None if drawn is None else Correction.drawn(reading.radiograph, drawn).anatomy
+    anatomy = None if drawn is None else Correction.drawn(reading.radiograph, drawn[1]).anatomy
     lines = tuple(said(verdict, reading) for verdict in given)
     return Export(with_anatomy(reading, anatomy), dcmread(BytesIO(content)), label, anatomy is not None, lines)
+
+
+def as_shown(saved: Export, machine: Reading, anatomy: Anatomy | None) -> Export:
+    """An export with the outlines that a reader looks at, saved or not, instead of those saved last.
+
+    Args:
+        saved: From :func:`of_kept`.
+        machine: The reading as it was made.
+        anatomy: Of the correction that is shown; None where the machine's outlines are.
+    """
+    return replace(saved, reading=with_anatomy(machine, anatomy), corrected=anatomy is not None)
 
 
 def of_open(data: bytes, reading: Reading, correction: Anatomy | None = None) -> Export:

@@ -48,24 +48,28 @@ def overlaid(reading: Reading) -> np.ndarray:
     return _with_sides(picture, reading)
 
 
-def png(reading: Reading) -> bytes:
+def png(reading: Reading, *, corrected: bool = False) -> bytes:
     """The picture with a strip below it: calls, measurements, versions, notice. PNG, without any metadata.
+
+    Args:
+        reading: An accepted one.
+        corrected: Whether its outlines were corrected by hand.
 
     Raises:
         Refusal: when there is no score.
     """
     stream = io.BytesIO()
-    Image.fromarray(with_strip(reading)).save(stream, "PNG", optimize=False)
+    Image.fromarray(with_strip(reading, corrected=corrected)).save(stream, "PNG", optimize=False)
     return stream.getvalue()
 
 
-def with_strip(reading: Reading) -> np.ndarray:
+def with_strip(reading: Reading, *, corrected: bool = False) -> np.ndarray:
     """The same as pixels: uint8 (height, width, 3)."""
     if not reading.accepted or reading.anatomy is None:
         raise Refusal(f"There is no score to export: {reading.reason or 'the radiograph was not read.'}")
     picture = Image.fromarray(overlaid(reading))
     size = max(16, round(picture.width / 62))
-    lines = strip_lines(reading)
+    lines = strip_lines(reading, corrected)
     font = font_of(size)
     lines = [part for line in lines for part in wrapped(line, font, picture.width - 2 * size)]
     height = round(size * 1.45)
@@ -78,13 +82,14 @@ def with_strip(reading: Reading) -> np.ndarray:
     return np.asarray(whole)
 
 
-def strip_lines(reading: Reading) -> list[str]:
+def strip_lines(reading: Reading, corrected: bool) -> list[str]:
     """What the strip says."""
     said = [f"{BY_KEY[one.key].name} {one.probability:.1%} ({one.call})" for one in reading.findings]
     ratio = None if reading.anatomy is None else reading.anatomy.cardiothoracic_ratio
     measured = "not measured" if ratio is None else f"{ratio:.2f}"
     versions = ", ".join(f"{stamp.version} ({stamp.sha256[:8]})" for stamp in reading.models.values())
-    return [", ".join(said) + ".", f"Cardiothoracic ratio {measured}. Models {versions}.", NOTICE]
+    by_hand = " Outlines corrected by hand; probabilities are those of the machine's." if corrected else ""
+    return [", ".join(said) + ".", f"Cardiothoracic ratio {measured}. Models {versions}.{by_hand}", NOTICE]
 
 
 def wrapped(line: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:

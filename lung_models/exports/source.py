@@ -63,7 +63,14 @@ def usable(source: Dataset) -> Dataset:
     """A copy of a source in which nothing is missing that derived objects need.
 
     A pixel spacing of 0, as real files have, is taken away: it would make a segmentation unreadable.
+
+    Raises:
+        Refusal: when the source says not which object it is, for nothing could refer to it.
     """
+    if not all(source.get(name) for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")):
+        raise Refusal(
+            "The file lacks the UIDs that DICOM objects refer to it by: export PDF, PNG, JSON or CSV instead."
+        )
     copied = deepcopy(source)
     for name in REQUIRED:
         if name not in copied:

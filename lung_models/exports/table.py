@@ -8,15 +8,19 @@ from collections.abc import Iterable
 from lung_models.batch import flat
 from lung_models.reading import Reading
 
-
-def as_json(reading: Reading, label: str) -> str:
-    """What the command line prints for a reading, under ``label`` in place of its path, indented."""
-    return json.dumps(reading.to_json(label), indent=2, ensure_ascii=False)
+BY_MACHINE, BY_HAND = "by the machine", "corrected by hand"
 
 
-def as_csv(readings: Iterable[tuple[str, Reading]]) -> str:
-    """One row for each (label, reading), columns as :func:`lung_models.batch.flat` names them."""
-    rows = [flat(reading.to_json(label)) for label, reading in readings]
+def as_json(reading: Reading, label: str, *, corrected: bool = False) -> str:
+    """What the command line prints for a reading, under ``label`` in place of its path, and ``outlines``; indented."""
+    said = {**reading.to_json(label), "outlines": BY_HAND if corrected else BY_MACHINE}
+    return json.dumps(said, indent=2, ensure_ascii=False)
+
+
+def as_csv(readings: Iterable[tuple[str, Reading]], *, corrected: bool = False) -> str:
+    """One row for each (label, reading), columns as :func:`lung_models.batch.flat` names them, and ``outlines``."""
+    outlines = {"outlines": BY_HAND if corrected else BY_MACHINE}
+    rows = [{**flat(reading.to_json(label)), **outlines} for label, reading in readings]
     stream = io.StringIO()
     if rows:
         table = csv.DictWriter(stream, list(rows[0]))

@@ -4,7 +4,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from lung_models.access import Person
+from lung_models.access import Person, require
 from lung_models.gate import Gate
 from lung_models.intake.archive import SetFiles
 from lung_models.intake.examine import Examined, Progress, examine
@@ -21,6 +21,7 @@ def look(
     root: Path,
     progress: Progress,
     *,
+    by: Person,
     folders_complete: bool = False,
 ) -> Examined:
     """Everything that is to be known of a set before it is used.
@@ -32,11 +33,14 @@ def look(
         organs_sha256: Of the gate's organ model.
         root: Folder of sets; usable pictures are kept in a new folder in it, to be frozen or removed.
         progress: Told of the files done.
+        by: Who brings it in: a trainer.
         folders_complete: Whether a class folder names all there is to see.
 
     Raises:
+        Forbidden: when they may not.
         ValueError: when nothing in it is understood.
     """
+    require(by, "trainer")
     files = SetFiles(path)
     listing = recognise(files.names, files.text, kind, folders_complete=folders_complete)
     folder = root / f"draft-{secrets.token_hex(8)}"
@@ -60,7 +64,7 @@ def bring_in(
     folders_complete: bool = False,
 ) -> FrozenSet:
     """Look and freeze, leaving out what cannot be used; the arguments are those of :func:`look` and :func:`freeze`."""
-    examined = look(path, kind, gate, organs_sha256, root, progress, folders_complete=folders_complete)
+    examined = look(path, kind, gate, organs_sha256, root, progress, by=by, folders_complete=folders_complete)
     try:
         return freeze(examined, root, by=by)
     finally:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -183,7 +184,7 @@ def load(folder: Path) -> FrozenSet:
         about = json.loads((folder / "set.json").read_text())
         with np.load(folder / "items.npz", allow_pickle=False) as items:
             found = FrozenSet(folder, about, **{name: items[name] for name in items.files})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         raise ValueError(f"The labelled set in {folder} is missing or damaged: bring it in again.") from error
     return found
 

@@ -64,6 +64,7 @@ class Pacs:
         session = (
             create_session_from_user_pass(where.username, where.password) if where.username else requests.Session()
         )
+        session.max_redirects = 0  # an answer must not lead elsewhere, least of all to plain http
         session.trust_env = False  # no proxy, no .netrc: exactly what the settings say
         if where.ca_bundle:
             session.verify = where.ca_bundle
@@ -91,7 +92,7 @@ class Pacs:
         for modality in modalities:
             wanted = {**filters, "ModalitiesInStudy": modality}
             search = partial(self._client.search_for_studies, limit=MOST_STUDIES, fields=fields, search_filters=wanted)
-            for study in map(_found, self._asked(search)):
+            for study in self._asked(partial(_all_found, search)):
                 found[study.uid] = study
         return sorted(found.values(), key=lambda study: (study.date, study.uid), reverse=True)[:MOST_STUDIES]
 
@@ -103,14 +104,16 @@ class Pacs:
         Raises:
             PacsError: when the study is not there, holds no radiograph, or breaks off.
         """
-        listed = self._asked(lambda: self._client.search_for_instances(study_uid, fields=["Modality"]))
+        search = partial(self._client.search_for_instances, study_uid, fields=["Modality"])
+        listed = self._asked(lambda: [Dataset.from_json(one) for one in search()])
         if not listed:
             raise PacsError(f"{self.where.name} holds no such study: query it again.")
-        wanted = [header for one in listed if (header := Dataset.from_json(one)).get("Modality") in MODALITIES]
+        wanted = [header for header in listed if header.get("Modality") in MODALITIES]
         if not wanted:
             raise PacsError("The study holds no radiograph (CR, DX or RG).")
         for header in wanted[:MOST_INSTANCES]:
-            yield self._instance(study_uid, str(header.SeriesInstanceUID), str(header.SOPInstanceUID))
+            series_uid, uid = (str(header.get(name) or "") for name in ("SeriesInstanceUID", "SOPInstanceUID"))
+            yield self._instance(study_uid, series_uid, uid)
 
     def retrieve_one(self, study_uid: str, uid: str) -> Dataset:
         """One object of a study, by its SOP Instance UID."""
@@ -119,7 +122,7 @@ class Pacs:
         )
         if not listed:
             raise PacsError(f"{self.where.name} no longer holds the radiograph: it cannot be stored back there.")
-        series = str(Dataset.from_json(listed[0]).SeriesInstanceUID)
+        series = self._asked(lambda: str(Dataset.from_json(listed[0]).SeriesInstanceUID))
         return self._whole(self._retrieved(study_uid, series, uid))
 
     def store(self, datasets: Sequence[Dataset]) -> None:
@@ -184,6 +187,8 @@ class Pacs:
             raise PacsError(f"The answer of {name} broke off: try again.") from error
         except requests.exceptions.JSONDecodeError as error:
             raise PacsError(f"{name} did not answer as DICOMweb does: check its url.") from error
+        except requests.exceptions.TooManyRedirects as error:
+            raise PacsError(f"{name} sends requests elsewhere, which is not followed: set the url it names.") from error
         except requests.exceptions.RequestException as error:
             raise PacsError(f"{name} cannot be reached: see that it runs and that its url is right.") from error
         except Exception as error:  # half an object, or not DICOM at all, reaches any line of two parsers
@@ -213,6 +218,10 @@ def _dates(text: str) -> str:
     if text.strip() and (len(ends) > 2 or not all(end == "" or (len(end) == 8 and end.isdigit()) for end in ends)):
         raise ValueError("A date is YYYY-MM-DD, or FROM..TO.")
     return "-".join(ends)
+
+
+def _all_found(search: Callable[[], list[dict[str, Any]]]) -> list[FoundStudy]:
+    return [_found(one) for one in search()]
 
 
 def _found(answer: dict[str, Any]) -> FoundStudy:

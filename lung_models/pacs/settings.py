@@ -66,7 +66,7 @@ def endpoints() -> dict[str, Endpoint]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("pacs", {})
         return {name: _endpoint(name, table) for name, table in tables.items()}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise PacsError(f"The settings in {path} cannot be read ({type(error).__name__}): see docs/pacs.md.") from error
 
 

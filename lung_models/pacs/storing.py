@@ -7,7 +7,7 @@ from pydicom import dcmread
 
 from lung_models.exports.export import Export
 from lung_models.pacs.dicomweb import Pacs
-from lung_models.pacs.settings import endpoint
+from lung_models.pacs.settings import PacsError, endpoint
 from lung_models.records import audit
 from lung_models.records.database import Database
 from lung_models.records.study_tables import ReadingRow, StudyRow
@@ -61,7 +61,15 @@ def store_results(source: Source, export: Export, *, by: str, database: Database
     pacs = Pacs(endpoint(source.endpoint))
     original = pacs.retrieve_one(source.study_uid, source.uid)
     identified = replace(export, source=original)
-    pacs.store([identified.dicom(kind) for kind in KINDS])
-    with database.transaction() as session:
-        audit.record(session, by, "store", source.endpoint, ", ".join(KINDS))
+    objects = [identified.dicom(kind) for kind in KINDS]
+    outcome = "begun, and not known how it ended"
+    try:
+        pacs.store(objects)
+        outcome = "all stored"
+    except PacsError:
+        outcome = "not all stored"
+        raise
+    finally:
+        with database.transaction() as session:
+            audit.record(session, by, "store", f"{export.label} in {source.endpoint}", f"{', '.join(KINDS)}: {outcome}")
     return len(KINDS)

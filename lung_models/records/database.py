@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,9 +14,11 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+UPLOADS_STAY = 24 * 3600.0  # seconds that uploads of a batch or a set may lie before they are swept away
 MIGRATION_LOCK = 0x4C756E66  # PostgreSQL's number of the lock that processes take to migrate one after the other
 BUSY_SECONDS = 30  # that a writer of SQLite waits for another
 
@@ -29,6 +33,19 @@ def data_folder() -> Path:
     return folder
 
 
+def sweep_uploads(older_than: float = UPLOADS_STAY) -> None:
+    """Remove what was uploaded for a batch or a labelled set and left lying, for instance by a tab that was closed.
+
+    Args:
+        older_than: Seconds since it was last written to.
+    """
+    folder = data_folder()
+    for pattern in ("batch-*", "upload-*", "sets/draft-*"):
+        for left in folder.glob(pattern):
+            if left.is_dir() and time.time() - left.stat().st_mtime > older_than:
+                shutil.rmtree(left, ignore_errors=True)
+
+
 def database_url() -> str:
     """``LUNGS_DATABASE_URL``, else an SQLite file in the data folder; PostgreSQL is reached by psycopg 3."""
     url = os.environ.get("LUNGS_DATABASE_URL") or f"sqlite:///{data_folder() / 'lungs.db'}"
@@ -38,6 +55,10 @@ def database_url() -> str:
 def now() -> datetime:
     """Now, UTC, as the database keeps it."""
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+class RecordsUnavailable(OSError):
+    """The database does not do what it is asked for a cause outside of what it holds; nothing was changed."""
 
 
 class Database:
@@ -54,9 +75,16 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A session whose changes are committed at the end, or none of them when something is raised."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        """A session whose changes are committed at the end, or none of them when something is raised.
+
+        Raises:
+            RecordsUnavailable: when the database does not answer, is locked or is full.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except (OperationalError, InterfaceError) as error:
+            raise RecordsUnavailable("The records cannot be reached, or are full: try again.") from error
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:

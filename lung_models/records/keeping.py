@@ -66,6 +66,10 @@ class Origin:
     stated_annotation: str | None
 
 
+NOBODY = {"unknown", "anonymous", "anon", "anonymized", "none", "na", "n/a", "test", "x"}
+"""Patient IDs that name nobody, in lower case."""
+
+
 def keep(
     database: Database,
     data: bytes,
@@ -113,7 +117,7 @@ def origin(data: bytes, key: bytes) -> Origin:
     header = _header(data)
     if header is None:
         return Origin(None, None, None, None, None)
-    identity, issuer = (str(header.get(name) or "").strip() for name in ("PatientID", "IssuerOfPatientID"))
+    identity, issuer = _identity(header), str(header.get("IssuerOfPatientID") or "").strip()
     return Origin(
         patient=keyed_hash(key, "patient", issuer, identity) if identity else None,
         study_date=_date(str(header.get("StudyDate") or header.get("AcquisitionDate") or "")),
@@ -126,7 +130,7 @@ def origin(data: bytes, key: bytes) -> Origin:
 def names_patient(data: bytes) -> bool:
     """Whether a file says whose it is."""
     header = _header(data)
-    return header is not None and bool(str(header.get("PatientID") or "").strip())
+    return header is not None and bool(_identity(header))
 
 
 def patients(database: Database) -> list[str]:
@@ -139,6 +143,12 @@ def suspected_text(data: bytes, radiograph: Radiograph) -> BurnedIn:
     """Whether text may be burned into a file's picture, see :func:`lung_models.records.burned_in.burned_in`."""
     header = _header(data)
     return burned_in(radiograph.pixels, None if header is None else str(header.get("BurnedInAnnotation") or ""))
+
+
+def _identity(header: Dataset) -> str:
+    """The Patient ID; empty where it stands for nobody, for that would make one patient of many."""
+    identity = str(header.get("PatientID") or "").strip()
+    return "" if identity.casefold() in NOBODY or not identity.strip("0-. ") else identity
 
 
 def _header(data: bytes) -> Dataset | None:

@@ -122,14 +122,17 @@ def of_reading(database: Database, reading: int) -> list[Verdict]:
         return _newest(session, reading)
 
 
-def newest_correction(database: Database, reading: int, files: KeptFiles | None = None) -> bytes | None:
-    """The masks that were drawn by hand last for a reading, packed; None where nobody corrected it.
+def newest_correction(database: Database, reading: int, files: KeptFiles | None = None) -> tuple[str, bytes] | None:
+    """Who drew a reading's outlines by hand last, and their masks, packed; None where nobody corrected it.
 
     Raises:
         ValueError: when their file is damaged.
     """
-    drawn = [verdict.correction for verdict in of_reading(database, reading) if verdict.correction is not None]
-    return (files or KeptFiles()).get(drawn[-1]) if drawn else None
+    drawn = [(one.by, one.correction) for one in of_reading(database, reading) if one.correction is not None]
+    if not drawn:
+        return None
+    by, name = drawn[-1]
+    return by, (files or KeptFiles()).get(name)
 
 
 def _newest(session: Session, reading: int | None = None) -> list[Verdict]:

@@ -165,7 +165,10 @@ class Pulse(threading.Thread):
     def run(self) -> None:
         """Beat until stopped."""
         while not self.done.wait(BEAT_SECONDS):
-            self._beat(None)
+            try:
+                self._beat(None)
+            except OSError:  # the records may be back at the next beat
+                log.warning("A beat of job %s could not be written.", self.number)
 
     def stop(self) -> None:
         """Beat no more."""

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from lung_models.exports.export import KINDS, Export, of_kept, of_open, render_on_record
+from lung_models.exports.export import KINDS, Export, as_shown, of_kept, of_open, render_on_record
 from lung_models.opened import OpenStudy
 from lung_models.radiograph import Refusal
 from pages.components.download import download_button
@@ -45,9 +45,9 @@ def rendered(study: OpenStudy, kind: str) -> bytes:
 
 def export_of(study: OpenStudy) -> Export:
     """What there is to export of an open study, kept or not."""
-    if study.kept is not None:
-        return of_kept(database(), study.kept)
     if study.reading is None:
         raise Refusal("The study is not read yet: wait until it is.")
-    correction = study.correction
-    return of_open(study.data, study.reading, None if correction is None else correction.anatomy)
+    outlines = None if study.correction is None else study.correction.anatomy
+    if study.kept is not None:
+        return as_shown(of_kept(database(), study.kept), study.reading, outlines)
+    return of_open(study.data, study.reading, outlines)

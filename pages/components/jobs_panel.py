@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -153,10 +154,11 @@ def draw_result(job: Job) -> None:
 
 def stored(path: Path) -> dict[str, np.ndarray]:
     """What a job kept of the held-out radiographs; empty when it kept nothing there."""
-    if not path.is_file():
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, BadZipFile):  # not there, or cut off
         return {}
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
 
 
 def draw_gallery(job: Job, rows: np.ndarray, disagreed: list[tuple[int, str]]) -> None:

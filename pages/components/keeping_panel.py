@@ -101,7 +101,8 @@ def draw_verdict(study: OpenStudy, by: str) -> None:
     with st.form(f"verdict_{study.kept}", border=False):
         said = {one.key: draw_opinion(study, one, mine) for one in study.reading.findings}
         if study.correction is not None:
-            st.caption("The corrected outlines are saved with it.")
+            own = "The corrected outlines are saved with it."
+            st.caption(own if study.own_correction else "The outlines were corrected by another reader.")
         note = st.text_area("Note", mine.note if mine else "", max_chars=verdicts.NOTE_LENGTH, height=80)
         if st.form_submit_button("Save verdict", type="primary", width="stretch"):
             save(study, by, {key: one for key, one in said.items() if one is not None}, note)
@@ -136,7 +137,7 @@ def contradicts(study: OpenStudy, key: str, says: str) -> bool:
 def save(study: OpenStudy, by: str, said: dict[str, Says], note: str) -> None:
     """Save the verdict, or say in one line why not."""
     try:
-        drawn = study.correction
+        drawn = study.correction if study.own_correction else None
         verdicts.give(
             database(),
             study.kept or 0,

@@ -7,6 +7,7 @@ import streamlit as st
 
 from lung_models.correction import Correction
 from lung_models.opened import OpenStudies, OpenStudy
+from lung_models.radiograph import Refusal
 from lung_models.records import audit
 from lung_models.records.keeping import kept_file, reopened
 from lung_models.records.verdicts import newest_correction
@@ -30,7 +31,7 @@ def open_kept(readings: list[int]) -> None:
     studies = session_studies()
     try:
         opened = [opened_study(studies, number) for number in readings]
-    except ValueError as error:
+    except (Refusal, ValueError, OSError) as error:
         st.error(plain(str(error)))
         return
     studies.show(opened[0].number)
@@ -58,5 +59,7 @@ def opened_study(studies: OpenStudies, number: int) -> OpenStudy:
     on_record(number)
     study = studies.add(name, content, kept=number, restore=partial(reopened, database(), number))
     if (drawn := newest_correction(database(), number)) is not None:
-        study.correction = Correction.drawn(reopened(database(), number).radiograph, drawn)
+        by, masks = drawn
+        study.correction = Correction.drawn(reopened(database(), number).radiograph, masks)
+        study.own_correction = by == current_name()
     return study

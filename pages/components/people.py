@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from lung_models.access import ROLES, Person, local_person, role_of
+from lung_models.access import ROLES, Person, local_person, name_of, role_of
 from lung_models.records import audit
 from pages.components.serving import database
 from pages.components.words import plain
@@ -83,8 +83,8 @@ def signed_in_person() -> Person | None:
     claims: dict[str, Any] = st.user.to_dict()
     said: dict[str, Any] = dict(st.secrets.get("roles", {}))
     lists = {role: list(said.get(role, [])) for role in ROLES}
-    role = role_of(claims, lists, str(said.get("claim", "roles")))
-    name = str(claims.get("email") or claims.get("preferred_username") or claims.get("sub") or "")
+    trusts = said.get("trust_addresses") is True
+    role, name = role_of(claims, lists, str(said.get("claim", "roles")), trusts), name_of(claims, trusts)
     return Person(name, role) if role is not None and name else None
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lung_models.records.database import Database
+from lung_models.records.database import Database, sweep_uploads
 
 if TYPE_CHECKING:
     from lung_models.reader import Reader
@@ -18,7 +18,8 @@ _ready: Versions | None = None
 
 @st.cache_resource(show_spinner=False)
 def database() -> Database:
-    """The records."""
+    """The records; uploads that were left lying are swept away when the server starts."""
+    sweep_uploads()
     return Database()
 
 

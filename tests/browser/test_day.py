@@ -153,7 +153,7 @@ def test_a_day(
     acts = [(str(row["action"]), str(row["subject"])) for row in audit.export(Database())]
     for act in (("keep", "study 2, reading 2"), ("verdict", "reading 2"), ("open", "reading 1"), ("open", "reading 2")):
         assert acts.count(act) == 1, acts
-    assert acts.count(("export", "reading 2")) == len(KINDS) and ("store", "ward") in acts
+    assert acts.count(("export", "reading 2")) == len(KINDS) and ("store", "Patient 0001 in ward") in acts
     assert audit.verify(Database()).broken is None
 
 

@@ -24,7 +24,7 @@ from lung_models.exports import pdf, picture, table
 from lung_models.exports.dicom_sc import secondary_capture
 from lung_models.exports.dicom_seg import segmentation
 from lung_models.exports.dicom_sr import CALLS, structured_report
-from lung_models.exports.export import KINDS, Export, as_file, of_open
+from lung_models.exports.export import KINDS, Export, as_file, as_shown, of_open
 from lung_models.findings import BY_KEY, KEYS
 from lung_models.radiograph import Refusal
 from lung_models.reader import Reader
@@ -220,7 +220,10 @@ def test_tables_come_back(made: Made) -> None:
     for key in KEYS:
         assert float(row[f"{key}_probability"]) == pytest.approx(reading.finding(key).probability, abs=1e-4)
         assert row[f"{key}_call"] == reading.finding(key).call
-    assert json.loads(table.as_json(reading, "Patient 0001")) == reading.to_json("Patient 0001")
+    assert json.loads(table.as_json(reading, "Patient 0001", corrected=True)) == {
+        **reading.to_json("Patient 0001"),
+        "outlines": "corrected by hand",
+    }
 
 
 def test_nothing_meant_for_sharing_names_the_patient(chest_file: Path, reader: Reader) -> None:
@@ -249,3 +252,24 @@ def test_another_picture_than_was_read_is_refused(of_dicom: Made, of_png: Made) 
     several.NumberOfFrames = 2
     with pytest.raises(Refusal, match="several frames"):
         segmentation(of_dicom[0], several)
+
+
+def test_what_is_shown_is_exported_whatever_was_saved(made: Made) -> None:
+    reading, source = made
+    assert reading.anatomy is not None
+    shown = replace(reading.anatomy, cardiothoracic_ratio=0.77)
+    saved = Export(reading, source, "Patient 0001", corrected=True)
+    now = as_shown(saved, reading, shown)
+    assert now.corrected and json.loads(now.render("json"))["anatomy"]["cardiothoracic_ratio"] == 0.77
+    assert json.loads(now.render("json"))["outlines"] == "corrected by hand"
+    again = as_shown(saved, reading, None)
+    assert not again.corrected and again.reading is reading
+
+
+@pytest.mark.parametrize("kind", ["seg", "sr", "sc"])
+def test_a_source_without_uids_is_refused_in_one_line(of_dicom: Made, kind: str) -> None:
+    reading, source = of_dicom
+    nameless = dcmread(BytesIO(as_file(source)))
+    del nameless.SOPInstanceUID
+    with pytest.raises(Refusal, match="lacks the UIDs"):
+        Export(reading, nameless, "Patient 0001").render(kind)

@@ -113,3 +113,14 @@ def test_the_command_line(
     tamper(filled, "UPDATE audit SET subject = 'study 9' WHERE id = 3")
     assert main(["audit", "verify"]) == 1
     assert "Row 3 is not what was written" in caplog.text
+
+
+def test_an_export_that_is_taken_slowly_keeps_nobody_from_writing(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "BLOCK", 2)
+    rows = audit.export(filled)
+    first = next(rows)
+    with filled.transaction() as session:
+        audit.record(session, "eve", "keep", "study 5")
+    assert [first["number"], *(row["number"] for row in rows)] == [1, 2, 3, 4, 5]

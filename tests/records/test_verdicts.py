@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lung_models.access import Person
 from lung_models.correction import packed
 from lung_models.findings import KEYS
 from lung_models.intake.bring_in import look
@@ -21,6 +22,9 @@ from lung_models.training.labelled_set import silent
 @pytest.fixture
 def kept(database: Database, chest_file: Path, chest_reading: Reading) -> int:
     return keep(database, chest_file.read_bytes(), chest_reading, "reader").reading
+
+
+TRAINER = Person("ada", "trainer")
 
 
 def certain(reading: Reading) -> str:
@@ -83,7 +87,15 @@ def test_verdicts_become_a_labelled_set_that_intake_understands(
     give(database, kept, "one", {KEYS[0]: "present", KEYS[1]: "absent", KEYS[2]: "cannot tell", KEYS[3]: "present"})
     give(database, kept, "two", {KEYS[3]: "absent"})
     assert write_labelled_set(database, tmp_path / "set", "findings") == 1
-    seen = look(tmp_path / "set", "findings", reader.gate, reader.organs_card.stamp.sha256, tmp_path / "sets", silent)
+    seen = look(
+        tmp_path / "set",
+        "findings",
+        reader.gate,
+        reader.organs_card.stamp.sha256,
+        tmp_path / "sets",
+        silent,
+        by=TRAINER,
+    )
     assert not seen.problems and len(seen.pictures) == 1
     labels = seen.pictures[0].entry.labels
     assert labels is not None
@@ -99,5 +111,16 @@ def test_masks_drawn_by_hand_become_a_labelled_set(
     masks[2, :, :200] = False
     give(database, kept, "one", {}, correction=packed(masks), corrected_ratio=0.4)
     assert write_labelled_set(database, tmp_path / "set", "organs") == 1
-    seen = look(tmp_path / "set", "organs", reader.gate, reader.organs_card.stamp.sha256, tmp_path / "sets", silent)
+    seen = look(
+        tmp_path / "set", "organs", reader.gate, reader.organs_card.stamp.sha256, tmp_path / "sets", silent, by=TRAINER
+    )
     assert not seen.problems and len(seen.pictures) == 1
+
+
+def test_a_correction_names_who_drew_it(database: Database, kept: int, chest_reading: Reading) -> None:
+    assert chest_reading.anatomy is not None
+    masks = packed(chest_reading.anatomy.organ_probability >= 0.5)
+    assert verdicts.newest_correction(database, kept) is None
+    give(database, kept, "one", {}, correction=masks, corrected_ratio=0.4)
+    give(database, kept, "two", {KEYS[0]: "present"})
+    assert verdicts.newest_correction(database, kept) == ("one", masks)

@@ -117,7 +117,9 @@ def auroc(truth: np.ndarray, score: np.ndarray) -> float:
     return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def compare_outlines(before: Sequence[OutlineScore], after: Sequence[OutlineScore]) -> dict[str, Any]:
+def compare_outlines(
+    before: Sequence[OutlineScore], after: Sequence[OutlineScore], patients: np.ndarray
+) -> dict[str, Any]:
     """Figures of two organ models on the same radiographs, as :func:`compare_findings` gives them.
 
     ``dice_lungs``, ``dice_right_lung``, ``dice_left_lung``, ``dice_heart``, and ``cardiothoracic_ratio_error``, the
@@ -139,7 +141,6 @@ def compare_outlines(before: Sequence[OutlineScore], after: Sequence[OutlineScor
     drawn = {f"dice_{organ}": sum(organ in one.dice for one in before) for organ in ("lungs", *ORGANS)}
     ratios = {"cardiothoracic_ratio_error": sum(one.by_hand is not None for one in before)}
     counts = {name: (drawn | ratios)[name] for name in every}
-    patients = np.arange(len(before))
     return paired(lambda rows: figures(before, rows), lambda rows: figures(after, rows), patients, counts)
 
 

@@ -52,4 +52,4 @@ def organs(run: TuningRun, base: Card, tuned: nn.Module) -> dict[str, Any] | Non
         run.progress(done, of, what)
 
     before, after = (score_outlines(one, base.input_size, some, told) for one in (run.store.load(base), tuned))
-    return {"n": len(some), **compare_outlines(before, after)}
+    return {"n": len(some), **compare_outlines(before, after, np.arange(len(some)))}

@@ -58,7 +58,7 @@ def tune_organs(request: Request, run: TuningRun) -> dict[str, Any] | None:
         return None
     as_kept(network)
     after = scores(network, base, run, held_out)
-    compared = compare_outlines(before, after)
+    compared = compare_outlines(before, after, run.labelled.patients[held_out])
     save_scores(run, held_out, before, after)
     forgotten = forgetting.organs(run, base, network)
     card = versions.organs_card(request, run, base, compared, forgotten)
