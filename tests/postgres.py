@@ -46,4 +46,5 @@ def running_postgres(folder: Path) -> Iterator[str]:
     try:
         yield f"postgresql://{USER}@127.0.0.1:{port}"
     finally:
-        subprocess.run(command(control, "-D", data, "-m", "immediate", "-w", "stop"), **quiet)  # type: ignore[call-overload]
+        if (Path(data) / "postmaster.pid").exists():  # else it has ended, as it does when its folder is removed
+            subprocess.run(command(control, "-D", data, "-m", "immediate", "-w", "stop"), **quiet)  # type: ignore[call-overload]
