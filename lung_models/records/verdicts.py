@@ -174,14 +174,16 @@ def write_labelled_set(
         verdicts = _newest(session)
         studies = _studies(session, {verdict.reading for verdict in verdicts})
     (folder / "images").mkdir(parents=True)
-    labels: dict[int, dict[str, set[str]]] = {}
+    newest: dict[tuple[int, str, str], Says] = {}  # a reader's own later word, on another reading of the study, counts
     masks: dict[int, str] = {}
     for verdict in verdicts:
         study = studies[verdict.reading][0]
         if verdict.correction is not None:
             masks[study] = verdict.correction
-        for key, said in verdict.says.items():
-            labels.setdefault(study, {}).setdefault(key, set()).add(said)
+        newest |= {(study, verdict.by, key): said for key, said in verdict.says.items()}
+    labels: dict[int, dict[str, set[str]]] = {}
+    for (study, _, key), said in newest.items():
+        labels.setdefault(study, {}).setdefault(key, set()).add(said)
     about = {study: (file, patient) for study, file, patient in studies.values()}
     wanted = sorted(labels if kind == "findings" else masks)
     for study in wanted:

@@ -1,5 +1,7 @@
 """Verdicts: beside the machine's reading, newest counts, one step from a labelled set."""
 
+import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,19 @@ def test_verdicts_become_a_labelled_set_that_intake_understands(
     assert labels is not None
     assert labels[:2].tolist() == [1.0, 0.0] and np.isnan(labels[2:5]).all()
     assert seen.pictures[0].patient is not None
+
+
+def test_a_reader_who_changes_their_mind_on_a_newer_reading_does_not_contradict_themselves(
+    database: Database, kept: int, chest_file: Path, chest_reading: Reading, tmp_path: Path
+) -> None:
+    again = replace(chest_reading, device="another machine")
+    newer = keep(database, chest_file.read_bytes(), again, "reader")
+    assert not newer.new_study and newer.reading != kept
+    give(database, kept, "one", {KEYS[0]: "present"})
+    give(database, newer.reading, "one", {KEYS[0]: "absent"})
+    assert write_labelled_set(database, tmp_path / "set", "findings") == 1
+    (row,) = csv.DictReader((tmp_path / "set" / "labels.csv").open())
+    assert row[KEYS[0]] == "0"
 
 
 def test_masks_drawn_by_hand_become_a_labelled_set(
