@@ -108,7 +108,8 @@ def test_verdicts_become_a_labelled_set_that_intake_understands(
 def test_a_reader_who_changes_their_mind_on_a_newer_reading_does_not_contradict_themselves(
     database: Database, kept: int, chest_file: Path, chest_reading: Reading, tmp_path: Path
 ) -> None:
-    again = replace(chest_reading, device="another machine")
+    first, *others = chest_reading.findings
+    again = replace(chest_reading, findings=(replace(first, probability=0.5), *others))
     newer = keep(database, chest_file.read_bytes(), again, "reader")
     assert not newer.new_study and newer.reading != kept
     give(database, kept, "one", {KEYS[0]: "present"})
