@@ -2,9 +2,11 @@
 
 import streamlit as st
 
+from lung_models.records.database import RecordsUnavailable
 from pages import batch, models, read, train, worklist
 from pages.components.notice import notice
 from pages.components.people import draw_person, is_admitted
+from pages.components.words import plain
 
 st.set_page_config(page_title="Lungs", layout="wide", initial_sidebar_state=240)
 page = st.navigation(
@@ -19,6 +21,9 @@ page = st.navigation(
     position="top",
 )
 notice()
-if is_admitted():
-    draw_person()
-    page.run()
+try:
+    if is_admitted():
+        draw_person()
+        page.run()
+except RecordsUnavailable as error:
+    st.error(plain(str(error)))

@@ -28,7 +28,7 @@ APICES = 0.15  # of the height of the lungs, cut off at the top
 DEGREES = 10.0
 OPAQUE = 0.5  # of the height of a lung, from its base, that an opacity hides
 DICE = "Lungs Dice in a condition"
-OPACITY = 0.85  # grey level of it, 1 is white; about that of the heart
+OPACITY = 0.85  # least grey level in it, 1 is white
 
 Picture = tuple[np.ndarray, np.ndarray]
 """Pixels float32 (height, width), 0..1, and masks bool (3, height, width), channels as ``ORGANS``."""
@@ -62,7 +62,7 @@ def turned(pixels: np.ndarray, masks: np.ndarray, rng: np.random.Generator) -> P
 
 
 def opacity(pixels: np.ndarray, masks: np.ndarray, rng: np.random.Generator) -> Picture:
-    """The base of one lung is as dense as the heart, as under a large effusion or a collapsed lobe."""
+    """The base of one lung is bright, as under a large effusion or a collapsed lobe."""
     lung = masks[rng.integers(2)]
     rows = np.flatnonzero(lung.any(axis=1))
     hidden = lung.copy()

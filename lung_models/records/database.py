@@ -66,12 +66,16 @@ class Database:
 
     Args:
         url: As SQLAlchemy takes it; by default :func:`database_url`.
+
+    Raises:
+        RecordsUnavailable: when it cannot be reached.
     """
 
     def __init__(self, url: str | None = None) -> None:
         self.url = url or database_url()
         self.engine = _engine(self.url)
-        migrate(self.engine)
+        with _outages_named():
+            migrate(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -80,11 +84,16 @@ class Database:
         Raises:
             RecordsUnavailable: when the database does not answer, is locked or is full.
         """
-        try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except (OperationalError, InterfaceError) as error:
-            raise RecordsUnavailable("The records cannot be reached, or are full: try again.") from error
+        with _outages_named(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+@contextmanager
+def _outages_named() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise RecordsUnavailable("The records cannot be reached, or are full: try again.") from error
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:

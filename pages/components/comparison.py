@@ -53,7 +53,7 @@ def draw_side_by_side(earlier: Entry, later: Entry) -> None:
             try:
                 reading = kept_reading(entry.reading)
                 on_record(entry.reading)
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 st.error(plain(str(error)))
                 continue
             payload = viewer_payload(

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from lung_models.records import database as records
 from lung_models.records.database import Database, RecordsUnavailable, sweep_uploads
+from tests.conftest import free_port
 
 
 def test_a_locked_database_is_one_line_and_works_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +41,8 @@ def test_uploads_left_lying_are_swept_away_and_others_stay(tmp_path: Path, monke
         "sets",
         "studies",
     ]
+
+
+def test_a_database_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(RecordsUnavailable, match="cannot be reached"):
+        Database(f"postgresql+psycopg://lungs@127.0.0.1:{free_port()}/lungs")
