@@ -1,8 +1,9 @@
 """Logits -> calibrated probability -> call at an operating point.
 
 A calibrated head is one logistic regression a finding, over the network's logit and the geometry of the organs (the
-cardiothoracic ratio says more of cardiomegaly than the network does). It was fitted to radiologists' labels together
-with the operating points that belong to it; both live on the card of the version and nowhere else.
+cardiothoracic ratio says more of cardiomegaly than the network does). No Finding means that none of the others is
+there, so that its regression looks at their probabilities instead of the geometry. All was fitted to radiologists'
+labels together with the operating points that belong to it; both live on the card of the version and nowhere else.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lung_models.findings import KEYS
+from lung_models.findings import ABNORMAL, KEYS
 from lung_models.reading import Call
 
 
@@ -22,10 +23,11 @@ class FindingCalibration:
     Args:
         slope: Weight of the network's logit.
         geometry: Weight of each standardised quantity of :data:`lung_models.anatomy.GEOMETRY`.
-        intercept: Added to both, in log-odds.
+        intercept: Added to all, in log-odds.
         threshold: Operating point, a probability.
         low: Below it the finding is called absent.
         high: From it on the finding is called present; between the two it is called uncertain.
+        absence: Weight of :func:`log_absence`; only No Finding has one.
     """
 
     slope: float
@@ -34,6 +36,7 @@ class FindingCalibration:
     threshold: float
     low: float
     high: float
+    absence: float = 0.0
 
     def call(self, probability: float) -> Call:
         """The call at this operating point."""
@@ -72,13 +75,27 @@ class Calibration:
         Returns:
             float64 (n, 6), natural log-odds.
         """
-        fitted = [self.findings[key] for key in KEYS]
-        log_odds: np.ndarray = (
-            logits * np.array([one.slope for one in fitted])
-            + self.standardised(geometry) @ np.array([one.geometry for one in fitted]).T
-            + np.array([one.intercept for one in fitted])
-        )
+        return self.together(logits * np.array([one.slope for one in self._fitted]) + self.offsets(geometry))
+
+    def offsets(self, geometry: np.ndarray) -> np.ndarray:
+        """What geometry and intercept add to the log-odds: float64 (n, 6)."""
+        weights = np.array([one.geometry for one in self._fitted])
+        offsets: np.ndarray = self.standardised(geometry) @ weights.T + [one.intercept for one in self._fitted]
+        return offsets
+
+    def together(self, alone: np.ndarray) -> np.ndarray:
+        """Log-odds, float64 (n, 6), from those that every finding has alone: No Finding learns of the others."""
+        log_odds: np.ndarray = alone + log_absence(alone)[:, np.newaxis] * self.absence
         return log_odds
+
+    @property
+    def absence(self) -> np.ndarray:
+        """Weight of :func:`log_absence` for each finding: float64 (6,)."""
+        return np.array([one.absence for one in self._fitted])
+
+    @property
+    def _fitted(self) -> list[FindingCalibration]:
+        return [self.findings[key] for key in KEYS]
 
     def standardised(self, geometry: np.ndarray) -> np.ndarray:
         """Geometry in standard deviations from the mean where it was fitted; 0 where not measurable."""
@@ -105,3 +122,16 @@ class Calibration:
             geometry_scale=tuple(data["geometry_scale"]),
             rule=data["rule"],
         )
+
+
+def log_absence(log_odds: np.ndarray) -> np.ndarray:
+    """How likely it is that none of the abnormal findings is there, were they independent.
+
+    Args:
+        log_odds: float (n, 6), as ``KEYS``; that of No Finding is not looked at.
+
+    Returns:
+        float64 (n,), natural logarithm of the product of their complements: at most 0.
+    """
+    total: np.ndarray = -np.logaddexp(0.0, log_odds[:, : len(ABNORMAL)]).sum(axis=1)
+    return total

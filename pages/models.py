@@ -202,12 +202,16 @@ def draw_calibration(calibration: dict[str, Any]) -> None:
                 "Uncertain band": f"{one['low']:.1%} to {one['high']:.1%}",
                 "Slope": f"{one['slope']:.3f}",
                 "Intercept": f"{one['intercept']:.3f}",
+                "Absence": f"{one.get('absence', 0.0):.3f}",
                 "Chosen by": calibration["rule"],
             }
             for name, one in rows
         )
     )
-    st.caption("Log-odds are slope times the network's score, plus the weighted measurements below, plus intercept.")
+    st.caption(
+        "Log-odds are slope times the network's score, plus the weighted measurements below, plus intercept, plus "
+        "absence times the log-probability that none of the five other findings is there."
+    )
 
 
 def draw_geometry(calibration: dict[str, Any], geometry: dict[str, Any]) -> None:

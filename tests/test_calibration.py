@@ -1,6 +1,7 @@
 """A probability is monotone in the logit, survives the card, and is called at its operating point."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,5 +45,26 @@ def test_calls(probability: float, call: str) -> None:
     assert FITTED.call(probability) == call
 
 
-def test_a_card_keeps_it_whole() -> None:
-    assert Calibration.from_json(json.loads(json.dumps(CALIBRATION.to_json()))) == CALIBRATION
+def building_on_the_others(absence: float) -> Calibration:
+    return replace(CALIBRATION, findings={**CALIBRATION.findings, "no_finding": replace(FITTED, absence=absence)})
+
+
+@given(st.lists(st.floats(-8, 8), min_size=6, max_size=6))
+def test_no_finding_builds_on_what_the_others_say(logits: list[float]) -> None:
+    others = CALIBRATION.probabilities(np.array([logits]), AVERAGE)[0, :5]
+    alone = CALIBRATION.log_odds(np.array([logits]), AVERAGE)[0, 5]
+    together = building_on_the_others(1.5).log_odds(np.array([logits]), AVERAGE)[0]
+    assert together[5] == pytest.approx(alone + 1.5 * np.log1p(-others).sum(), abs=1e-6)
+    np.testing.assert_array_equal(together[:5], CALIBRATION.log_odds(np.array([logits]), AVERAGE)[0, :5])
+
+
+def test_a_finding_that_is_likely_makes_no_finding_unlikely() -> None:
+    logits = np.zeros((2, 6))
+    logits[1, KEYS.index("edema")] = 3.0
+    without, with_edema = building_on_the_others(1.0).probabilities(logits, AVERAGE)[:, KEYS.index("no_finding")]
+    assert with_edema < without
+
+
+@pytest.mark.parametrize("calibration", [CALIBRATION, building_on_the_others(1.5)])
+def test_a_card_keeps_it_whole(calibration: Calibration) -> None:
+    assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration

@@ -2,7 +2,8 @@
 
 All three are logistic regressions on frozen quantities, so that a fit takes a second: first the head on the network's
 pooled features, then, on logits of patients that the head did not see, the calibrated stack of logit and geometry,
-and last the operating points on the stack's probabilities for patients that it did not see either.
+and last the operating points on the stack's probabilities for patients that it did not see either. The stack of No
+Finding has the other findings' probabilities, of patients that their stacks did not see, in place of the geometry.
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import StratifiedGroupKFold
 
-from lung_models.calibration import Calibration, FindingCalibration
-from lung_models.findings import KEYS
+from lung_models.calibration import Calibration, FindingCalibration, log_absence
+from lung_models.findings import ABNORMAL, KEYS, NO_FINDING
 
 HEAD_STRENGTH = 1e-3  # inverse regularisation of the head, on standardised features (scikit-learn's C)
 STACK_STRENGTH = 0.5  # the same of the stack of logit and geometry; weaker than 0.1 it calibrates better
@@ -75,10 +76,12 @@ def fit_head(data: LabelledFeatures, seed: int = 0) -> FittedHead:
     for fitted, scored in folds(data, seed):
         fold_weight, fold_bias = fit_linear(data.subset(fitted))
         logits[scored] = data.pooled[scored] @ fold_weight.T + fold_bias
-    stack = np.nan_to_num((data.geometry - mean) / scale)
+    standardised = np.nan_to_num((data.geometry - mean) / scale)
     calibrated = {}
-    for column, key in enumerate(KEYS):
-        calibrated[key] = _calibrate(logits[:, column], stack, column, data, seed)
+    unseen = np.full(data.labels.shape, np.nan)
+    for column, finding in enumerate(ABNORMAL):
+        calibrated[finding.key], unseen[:, column] = _calibrate(logits[:, column], standardised, column, data, seed)
+    calibrated[NO_FINDING.key] = _calibrate_absence(logits[:, -1], log_absence(unseen), data, seed)
     return FittedHead(weight, bias, Calibration(calibrated, tuple(mean.tolist()), tuple(scale.tolist()), RULE))
 
 
@@ -114,27 +117,40 @@ def folds(data: LabelledFeatures, seed: int) -> list[tuple[np.ndarray, np.ndarra
 
 def _calibrate(
     logit: np.ndarray, geometry: np.ndarray, column: int, data: LabelledFeatures, seed: int
-) -> FindingCalibration:
-    """The stack of one finding, and operating points on probabilities of patients that it did not see."""
+) -> tuple[FindingCalibration, np.ndarray]:
+    """The stack of one finding, and its log-odds, float64 (n,), for patients that it did not see."""
+    intercept, slope, weights, points, unseen = _fit_stack(logit, geometry, column, data, seed)
+    return FindingCalibration(slope, weights, intercept, *points), unseen
+
+
+def _calibrate_absence(logit: np.ndarray, absence: np.ndarray, data: LabelledFeatures, seed: int) -> FindingCalibration:
+    """The stack of No Finding: its logit, and how likely the others say that none of them is there."""
+    column = KEYS.index(NO_FINDING.key)
+    intercept, slope, (weight,), points, _ = _fit_stack(logit, absence[:, np.newaxis], column, data, seed)
+    return FindingCalibration(slope, (0.0,) * data.geometry.shape[1], intercept, *points, absence=weight)
+
+
+def _fit_stack(
+    logit: np.ndarray, beside: np.ndarray, column: int, data: LabelledFeatures, seed: int
+) -> tuple[float, float, tuple[float, ...], tuple[float, float, float], np.ndarray]:
+    """A logistic regression of one label on a logit and what stands beside it.
+
+    Returns:
+        Intercept, slope of the logit, weights of the rest, the operating points, and log-odds, float64 (n,), for
+        patients that the regression did not see; the operating points are chosen on these.
+    """
     centre, spread = float(logit.mean()), float(logit.std()) + 1e-6
-    inputs = np.column_stack([(logit - centre) / spread, geometry])
+    inputs = np.column_stack([(logit - centre) / spread, beside])
     labels = data.labels[:, column]
     known = ~np.isnan(labels)
     unseen = np.full(len(labels), np.nan)
     for fitted, scored in folds(data, seed + 1):
         fitted = fitted[known[fitted]]
-        unseen[scored] = _stack(inputs[fitted], labels[fitted]).predict_proba(inputs[scored])[:, 1]
+        unseen[scored] = _stack(inputs[fitted], labels[fitted]).decision_function(inputs[scored])
     model = _stack(inputs[known], labels[known])
-    threshold, low, high = operating_points(labels[known], unseen[known])
+    points = operating_points(labels[known], 1.0 / (1.0 + np.exp(-unseen[known])))
     slope = float(model.coef_[0, 0]) / spread
-    return FindingCalibration(
-        slope=slope,
-        geometry=tuple(model.coef_[0, 1:].tolist()),
-        intercept=float(model.intercept_[0]) - slope * centre,
-        threshold=threshold,
-        low=low,
-        high=high,
-    )
+    return float(model.intercept_[0]) - slope * centre, slope, tuple(model.coef_[0, 1:].tolist()), points, unseen
 
 
 def _stack(inputs: np.ndarray, labels: np.ndarray) -> LogisticRegression:

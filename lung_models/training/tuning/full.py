@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from lung_models.findings import KEYS
+from lung_models.findings import ABNORMAL, KEYS
 from lung_models.networks import OrganNet
 from lung_models.training import augment
 from lung_models.training.head import FittedHead
@@ -89,7 +89,8 @@ def tune_classifier(
     """
     calibration = parent.calibration
     slopes = torch.tensor([max(calibration.findings[key].slope, LEAST_SLOPE) for key in KEYS])
-    offsets = calibration.log_odds(np.zeros((len(labels), len(KEYS))), geometry).astype(np.float32)
+    offsets = calibration.offsets(geometry).astype(np.float32)
+    absence = torch.from_numpy(calibration.absence).float()
     too_few = [not enough(labels[learnt, column]) for column in range(len(KEYS))]
     unknown = np.isnan(labels) | np.array(too_few)
     targets = np.where(unknown, said, labels).astype(np.float32)
@@ -97,14 +98,15 @@ def tune_classifier(
     def loss(tuned: nn.Module, batch: Any) -> Tensor:
         pictures, target, offset = batch
         logits, _ = tuned(pictures.to(memory_format=torch.channels_last))
-        log_odds = logits.float() * slopes.to(logits.device) + offset
+        alone = logits.float() * slopes.to(logits.device) + offset
+        none = -nn.functional.softplus(alone[:, : len(ABNORMAL)]).sum(dim=1, keepdim=True)
+        log_odds = alone + none * absence.to(logits.device)
         return nn.functional.binary_cross_entropy_with_logits(log_odds, target)
 
     def validate(averaged: nn.Module) -> float:
         place = next(averaged.parameters()).device
-        log_odds = np.concatenate(
-            [_logits(averaged, images[rows], place) * slopes.numpy() + offsets[rows] for rows in _batches(judged)]
-        )
+        alone = [_logits(averaged, images[rows], place) * slopes.numpy() + offsets[rows] for rows in _batches(judged)]
+        log_odds = calibration.together(np.concatenate(alone))
         error = np.logaddexp(0.0, log_odds) - targets[judged] * log_odds
         return float(error.mean())
 

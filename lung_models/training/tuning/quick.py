@@ -45,7 +45,6 @@ class Studies:
 def corrected(parent: FittedHead, learnt: Studies) -> FittedHead:
     """The parent's head with a correction learnt from some studies, finding by finding."""
     weight, bias = parent.weight.astype(np.float64), parent.bias.astype(np.float64)
-    log_odds = parent.calibration.log_odds(learnt.pooled @ parent.weight.T + parent.bias, learnt.geometry)
     geometry = parent.calibration.standardised(learnt.geometry)
     mean, scale = learnt.pooled.mean(axis=0), learnt.pooled.std(axis=0) + 1e-3
     inputs = np.column_stack([(learnt.pooled - mean) / scale, geometry * GEOMETRY_TRUST])
@@ -55,8 +54,11 @@ def corrected(parent: FittedHead, learnt: Studies) -> FittedHead:
         labels = learnt.labels[known, column]
         if not enough(labels):
             continue
+        # No Finding is last: it builds on what the others say after their correction.
+        so_far = replace(parent.calibration, findings=findings)
+        said = so_far.log_odds(learnt.pooled @ weight.T + bias, learnt.geometry)[:, column]
         model = LogisticRegression(C=STRENGTH, max_iter=2000)
-        model.fit(np.column_stack([log_odds[known, column] * TRUST, inputs[known]]), labels)
+        model.fit(np.column_stack([said[known] * TRUST, inputs[known]]), labels)
         trust, rest = float(model.coef_[0, 0]) * TRUST, model.coef_[0, 1:]
         on_features, on_geometry = rest[: len(mean)] / scale, rest[len(mean) :] * GEOMETRY_TRUST
         before = findings[key]
@@ -68,6 +70,7 @@ def corrected(parent: FittedHead, learnt: Studies) -> FittedHead:
             slope=slope,
             geometry=tuple((trust * np.array(before.geometry) + on_geometry).tolist()),
             intercept=trust * before.intercept + float(model.intercept_[0] - on_features @ mean),
+            absence=trust * before.absence,
         )
     calibration = replace(parent.calibration, findings=findings)
     return FittedHead(weight.astype(np.float32), bias.astype(np.float32), calibration)
@@ -78,10 +81,11 @@ def recalibrated(head: FittedHead, seen: Studies) -> Calibration:
 
     Where they hold too few of a class, both stay as they are.
     """
-    log_odds = head.calibration.log_odds(seen.pooled @ head.weight.T + head.bias, seen.geometry)
+    logits = seen.pooled @ head.weight.T + head.bias
     findings = dict(head.calibration.findings)
     for column, key in enumerate(KEYS):
         known = ~np.isnan(seen.labels[:, column])
+        log_odds = replace(head.calibration, findings=findings).log_odds(logits, seen.geometry)
         labels, said = seen.labels[known, column], log_odds[known, column]
         if not enough(labels):
             continue
@@ -118,6 +122,7 @@ def _rescaled(fitted: FindingCalibration, slope: float, intercept: float) -> Fin
         slope=fitted.slope * slope,
         geometry=tuple(weight * slope for weight in fitted.geometry),
         intercept=fitted.intercept * slope + intercept,
+        absence=fitted.absence * slope,
     )
 
 
