@@ -157,7 +157,7 @@ class WeightStore:
             model: The network; kept in half precision.
             card: All of the card but network, version, architecture and sha256.
             full: Prefixes of tensors kept in single precision.
-            companions: Networks made the same way only to be scored, by name, kept beside it.
+            companions: Networks that serve to score this one only, by name, kept beside it.
 
         Raises:
             FileExistsError: when the version exists: versions are never changed.

@@ -156,7 +156,7 @@ def draw_identity(data: dict[str, Any]) -> None:
         "Parent": data.get("parent"),
         "Line of versions": data.get("family"),
         "Labelled set": in_words(data.get("labelled_set")),
-        "Networks kept only to be scored": in_words(data.get("companions")),
+        "Networks kept only to score this one": in_words(data.get("companions")),
         "Recipe": recipe.get("name"),
         "Seed": recipe.get("seed"),
         "Git commit": data.get("git_commit"),

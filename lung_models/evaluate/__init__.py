@@ -11,7 +11,9 @@ from lung_models.evaluate.heat import where_it_looked
 from lung_models.evaluate.organs import HELD_OUT, LEFT_OUT, OutlineScore, organs_figures, ratio_pairs, score_outlines
 from lung_models.evaluate.robustness import robustness_figures
 from lung_models.figures import Figure
+from lung_models.training.head import linear_of
 from lung_models.training.labelled_set import Progress, fingerprint, load_findings, load_organs, silent
+from lung_models.training.mined import TEXT_MINED
 from lung_models.weights import Card, WeightStore
 
 
@@ -71,7 +73,8 @@ def _findings(store: WeightStore, card: Card, data: Path, progress: Progress) ->
         network, card.input_size, organ_net, organs_card.input_size, labelled, progress, framed=card.looks_at_organs
     )
     if fingerprint(labelled.paths, labelled.labels) == card.data["head_fitted_on"]["fingerprint"]:
-        figures = findings_figures(cross_validated(features))
+        mined = linear_of(store.load(card, companion=TEXT_MINED)) if TEXT_MINED in card.companions else None
+        figures = findings_figures(cross_validated(features, mined))
     else:
         figures = findings_figures(as_shipped(network, Calibration.from_json(card.data["calibration"]), features))
     return [*figures, *robustness_figures(store, card, labelled, progress)]

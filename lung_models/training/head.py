@@ -1,23 +1,28 @@
 """Fitting the head, the calibration and the operating points to a few hundred radiologists' labels.
 
 All three are logistic regressions on frozen quantities, so that a fit takes a second: first the head on the network's
-pooled features, then, on logits of patients that the head did not see, the calibrated stack of logit and geometry,
+pooled features, then, on logits of patients that the head did not see, the calibrated stack of logits and geometry,
 and last the operating points on the stack's probabilities for patients that it did not see either. The stack of No
 Finding has the other findings' probabilities, of patients that their stacks did not see, in place of the geometry.
+
+A second head, fitted to thousands of text-mined labels, may stand beside the first: the stack weighs the two logits,
+and since both are linear in the features they become one head.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import StratifiedGroupKFold
+from torch import nn
 
 from lung_models.calibration import Calibration, FindingCalibration, log_absence
 from lung_models.findings import ABNORMAL, KEYS, NO_FINDING
 
 HEAD_STRENGTH = 1e-3  # inverse regularisation of the head, on standardised features (scikit-learn's C)
-STACK_STRENGTH = 0.5  # the same of the stack of logit and geometry; weaker than 0.1 it calibrates better
+STACK_STRENGTH = 0.5  # the same of the stack of logits and geometry; weaker than 0.1 it calibrates better
 FOLDS = 5  # of every cross-validation, over patients
 SENSITIVITY = 0.80  # of the operating point on patients not seen
 BAND = 0.90  # sensitivity at the lower and specificity at the upper end of the uncertain band
@@ -50,6 +55,30 @@ class LabelledFeatures:
 
 
 @dataclass(frozen=True)
+class Linear:
+    """A linear layer from pooled features to logits.
+
+    Args:
+        weight: float (6, channels), on features as they are.
+        bias: float (6,).
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    def logits(self, pooled: np.ndarray) -> np.ndarray:
+        """Logits, float (n, 6), of pooled features (n, channels)."""
+        logits: np.ndarray = pooled @ self.weight.T + self.bias
+        return logits
+
+    @classmethod
+    def of(cls, models: Sequence[LogisticRegression], mean: np.ndarray, scale: np.ndarray) -> "Linear":
+        """Logistic regressions on standardised features, one a finding, as a layer on the features as they are."""
+        weight = np.stack([model.coef_[0] for model in models]) / scale
+        return cls(weight, np.array([model.intercept_[0] for model in models]) - weight @ mean)
+
+
+@dataclass(frozen=True)
 class FittedHead:
     """A head ready to be put into a classifier, and what belongs to it.
 
@@ -68,40 +97,71 @@ class FittedHead:
         return self.calibration.probabilities(pooled @ self.weight.T + self.bias, geometry)
 
 
-def fit_head(data: LabelledFeatures, seed: int = 0) -> FittedHead:
-    """Fit head, calibration and operating points; all of ``data`` serves, none of it twice for the same step."""
-    weight, bias = fit_linear(data)
-    mean, scale = np.nanmean(data.geometry, axis=0), np.nanstd(data.geometry, axis=0) + 1e-6
-    logits = np.full(data.labels.shape, np.nan)
-    for fitted, scored in folds(data, seed):
-        fold_weight, fold_bias = fit_linear(data.subset(fitted))
-        logits[scored] = data.pooled[scored] @ fold_weight.T + fold_bias
-    standardised = np.nan_to_num((data.geometry - mean) / scale)
-    calibrated = {}
-    unseen = np.full(data.labels.shape, np.nan)
-    for column, finding in enumerate(ABNORMAL):
-        calibrated[finding.key], unseen[:, column] = _calibrate(logits[:, column], standardised, column, data, seed)
-    calibrated[NO_FINDING.key] = _calibrate_absence(logits[:, -1], log_absence(unseen), data, seed)
-    return FittedHead(weight, bias, Calibration(calibrated, tuple(mean.tolist()), tuple(scale.tolist()), RULE))
+@dataclass(frozen=True)
+class _Stack:
+    """A fitted stack of one finding: its weights on quantities as they are, and where it calls.
 
-
-def fit_linear(data: LabelledFeatures) -> tuple[np.ndarray, np.ndarray]:
-    """One regularised, class-balanced logistic regression a finding on standardised features.
-
-    Returns:
-        Weight float32 (6, channels) and bias float32 (6,), on the features as they are.
+    Args:
+        logits: Weight of each head's logit.
+        beside: Weight of each quantity beside them.
+        intercept: In log-odds.
+        points: Threshold and the ends of the uncertain band.
     """
+
+    logits: tuple[float, ...]
+    beside: tuple[float, ...]
+    intercept: float
+    points: tuple[float, float, float]
+
+
+def fit_head(data: LabelledFeatures, mined: Linear | None = None, seed: int = 0) -> FittedHead:
+    """Fit head, calibration and operating points; all of ``data`` serves, none of it twice for the same step.
+
+    Args:
+        data: What to fit to.
+        mined: A head fitted to text-mined labels of other patients, see :mod:`lung_models.training.mined`.
+        seed: Of the folds.
+    """
+    own = fit_linear(data)
+    own_unseen = np.full(data.labels.shape, np.nan)
+    for fitted, scored in folds(data, seed):
+        own_unseen[scored] = fit_linear(data.subset(fitted)).logits(data.pooled[scored])
+    heads = [own] if mined is None else [own, mined]
+    logits = [own_unseen] if mined is None else [own_unseen, mined.logits(data.pooled)]
+    mean, scale = np.nanmean(data.geometry, axis=0), np.nanstd(data.geometry, axis=0) + 1e-6
+    geometry = np.nan_to_num((data.geometry - mean) / scale)
+    stacks, unseen = [], np.full(data.labels.shape, np.nan)
+    for column in range(len(ABNORMAL)):
+        stack, unseen[:, column] = _fit_stack([one[:, column] for one in logits], geometry, column, data, seed)
+        stacks.append(stack)
+    # No Finding takes its own logit only: the text-mined one tells nothing that the others' probabilities do not.
+    absence = log_absence(unseen)[:, np.newaxis]
+    stacks.append(_fit_stack([own_unseen[:, -1]], absence, KEYS.index(NO_FINDING.key), data, seed)[0])
+    joined = [_joined(stack, heads, column) for column, stack in enumerate(stacks)]
+    calibrated = {key: _calibration(key, stack, geometry.shape[1]) for key, stack in zip(KEYS, stacks, strict=True)}
+    return FittedHead(
+        np.array([weight for weight, _ in joined], np.float32),
+        np.array([bias for _, bias in joined], np.float32),
+        Calibration(calibrated, tuple(mean.tolist()), tuple(scale.tolist()), RULE),
+    )
+
+
+def fit_linear(data: LabelledFeatures) -> Linear:
+    """One regularised, class-balanced logistic regression a finding on standardised features."""
     mean, scale = data.pooled.mean(axis=0), data.pooled.std(axis=0) + 1e-6
     standardised = (data.pooled - mean) / scale
-    weights, biases = [], []
+    models = []
     for column in range(len(KEYS)):
         known = ~np.isnan(data.labels[:, column])
         model = LogisticRegression(C=HEAD_STRENGTH, class_weight="balanced", max_iter=1000)
-        model.fit(standardised[known], data.labels[known, column])
-        weight = model.coef_[0] / scale
-        weights.append(weight)
-        biases.append(model.intercept_[0] - weight @ mean)
-    return np.array(weights, np.float32), np.array(biases, np.float32)
+        models.append(model.fit(standardised[known], data.labels[known, column]))
+    return Linear.of(models, mean, scale)
+
+
+def linear_of(network: nn.Module) -> Linear:
+    """The linear head of a classifier."""
+    weight, bias = (network.get_parameter(f"head.{name}").detach().cpu().numpy().copy() for name in ("weight", "bias"))
+    return Linear(weight, bias)
 
 
 def folds(data: LabelledFeatures, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -115,32 +175,18 @@ def folds(data: LabelledFeatures, seed: int) -> list[tuple[np.ndarray, np.ndarra
     return list(splitter.split(data.pooled, stratum, data.patients))
 
 
-def _calibrate(
-    logit: np.ndarray, geometry: np.ndarray, column: int, data: LabelledFeatures, seed: int
-) -> tuple[FindingCalibration, np.ndarray]:
-    """The stack of one finding, and its log-odds, float64 (n,), for patients that it did not see."""
-    intercept, slope, weights, points, unseen = _fit_stack(logit, geometry, column, data, seed)
-    return FindingCalibration(slope, weights, intercept, *points), unseen
-
-
-def _calibrate_absence(logit: np.ndarray, absence: np.ndarray, data: LabelledFeatures, seed: int) -> FindingCalibration:
-    """The stack of No Finding: its logit, and how likely the others say that none of them is there."""
-    column = KEYS.index(NO_FINDING.key)
-    intercept, slope, (weight,), points, _ = _fit_stack(logit, absence[:, np.newaxis], column, data, seed)
-    return FindingCalibration(slope, (0.0,) * data.geometry.shape[1], intercept, *points, absence=weight)
-
-
 def _fit_stack(
-    logit: np.ndarray, beside: np.ndarray, column: int, data: LabelledFeatures, seed: int
-) -> tuple[float, float, tuple[float, ...], tuple[float, float, float], np.ndarray]:
-    """A logistic regression of one label on a logit and what stands beside it.
+    logits: Sequence[np.ndarray], beside: np.ndarray, column: int, data: LabelledFeatures, seed: int
+) -> tuple[_Stack, np.ndarray]:
+    """Logistic regression of one label on logits, each (n,), and on what stands beside them, (n, quantities).
 
     Returns:
-        Intercept, slope of the logit, weights of the rest, the operating points, and log-odds, float64 (n,), for
-        patients that the regression did not see; the operating points are chosen on these.
+        The stack, and log-odds, float64 (n,), for patients that it did not see: its operating points are chosen on
+        them.
     """
-    centre, spread = float(logit.mean()), float(logit.std()) + 1e-6
-    inputs = np.column_stack([(logit - centre) / spread, beside])
+    scores = np.stack(logits, axis=1)
+    centre, spread = scores.mean(axis=0), scores.std(axis=0) + 1e-6
+    inputs = np.column_stack([(scores - centre) / spread, beside])
     labels = data.labels[:, column]
     known = ~np.isnan(labels)
     unseen = np.full(len(labels), np.nan)
@@ -148,9 +194,31 @@ def _fit_stack(
         fitted = fitted[known[fitted]]
         unseen[scored] = _stack(inputs[fitted], labels[fitted]).decision_function(inputs[scored])
     model = _stack(inputs[known], labels[known])
-    points = operating_points(labels[known], 1.0 / (1.0 + np.exp(-unseen[known])))
-    slope = float(model.coef_[0, 0]) / spread
-    return float(model.intercept_[0]) - slope * centre, slope, tuple(model.coef_[0, 1:].tolist()), points, unseen
+    weights = model.coef_[0, : len(logits)] / spread
+    stack = _Stack(
+        logits=tuple(weights.tolist()),
+        beside=tuple(model.coef_[0, len(logits) :].tolist()),
+        intercept=float(model.intercept_[0] - weights @ centre),
+        points=operating_points(labels[known], 1.0 / (1.0 + np.exp(-unseen[known]))),
+    )
+    return stack, unseen
+
+
+def _joined(stack: _Stack, heads: Sequence[Linear], column: int) -> tuple[np.ndarray, float]:
+    """Weight (channels,) and bias of the heads as a finding's stack weighs them."""
+    parts = list(zip(stack.logits, heads, strict=False))
+    return sum(part * head.weight[column] for part, head in parts), sum(
+        part * head.bias[column] for part, head in parts
+    )
+
+
+def _calibration(key: str, stack: _Stack, quantities: int) -> FindingCalibration:
+    """A stack as it goes on the card: the weights of the logits are in the head already."""
+    threshold, low, high = stack.points
+    if key == NO_FINDING.key:
+        (absence,) = stack.beside
+        return FindingCalibration(1.0, (0.0,) * quantities, stack.intercept, threshold, low, high, absence)
+    return FindingCalibration(1.0, stack.beside, stack.intercept, threshold, low, high)
 
 
 def _stack(inputs: np.ndarray, labels: np.ndarray) -> LogisticRegression:

@@ -19,7 +19,7 @@ from lung_models.networks import FindingsNet, OrganNet, load_imagenet
 from lung_models.preprocess import Frame
 from lung_models.training import cards
 from lung_models.training.findings import finer_subset, pooled_features, train_features
-from lung_models.training.head import FittedHead, LabelledFeatures, fit_head
+from lung_models.training.head import FittedHead, LabelledFeatures, Linear, fit_head, linear_of
 from lung_models.training.labelled_set import (
     AUXILIARY_LABELS,
     REREAD_LABELS,
@@ -32,6 +32,7 @@ from lung_models.training.labelled_set import (
     read_images,
     silent,
 )
+from lung_models.training.mined import TEXT_MINED, fit_mined
 from lung_models.training.organs import outline, train_organ_net
 from lung_models.training.presentation import fit_presentation
 from lung_models.training.recipes import FindingsRecipe, OrgansRecipe
@@ -66,15 +67,18 @@ class Run:
 
 def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
     """Train features, fit the head on val, score it by cross-validation, write the version with its evidence."""
-    how = _how(recipe, recipe.stages[0].settings.seed if recipe.stages else 0)
+    seed = recipe.stages[0].settings.seed if recipe.stages else 0
+    how = _how(recipe, seed)
     run.store.check_free("findings", recipe.version)
     organs_card = run.store.card("organs")
     organ_net = run.store.load(organs_card)
     network, size = _features(recipe, run, organs_card)
+    companions = {TEXT_MINED: _text_mined(recipe, network, size, run, seed)} if recipe.mined else {}
+    mined = linear_of(companions[TEXT_MINED]) if companions else None
     labelled = load_findings(run.data, "val")
     images, geometry = seen(size, organ_net, organs_card.input_size, labelled, run.progress, framed=recipe.framed)
     data = LabelledFeatures(pooled_features(network, images), geometry, labelled.labels, labelled.patients)
-    head = fit_head(data)
+    head = fit_head(data, mined)
     final = recipe.network(len(KEYS))
     final.load_state_dict({**network.state_dict(), **head_state(head)})
     final = as_kept(final)
@@ -97,10 +101,11 @@ def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
             "fingerprint": fingerprint(labelled.paths, labelled.labels),
             "statement": f"The head is fitted on all {len(labelled)} radiographs of val; the figures come from heads "
             "fitted anew on four fifths of its patients and applied to the other fifth. How strongly the head and the "
-            "stack are regularised was chosen on val too.",
+            "stack are regularised was chosen on val too."
+            + (" A head fitted to text-mined labels of other patients is joined with it." if mined else ""),
         },
     }
-    return _save_with_evidence(run, "findings", recipe.version, final, card)
+    return _save_with_evidence(run, "findings", recipe.version, final, card, companions)
 
 
 def make_organs(recipe: OrgansRecipe, run: Run) -> Card:
@@ -207,15 +212,30 @@ def _features(recipe: FindingsRecipe, run: Run, organs_card: Card) -> tuple[nn.M
     return as_kept(network), recipe.stages[-1].size
 
 
+def _text_mined(recipe: FindingsRecipe, network: nn.Module, size: int, run: Run, seed: int) -> nn.Module:
+    """The network with a head fitted to text-mined labels, as it will be kept beside the version."""
+    labelled = finer_subset(load_findings(run.data, "train"), seed)
+    if recipe.framed:
+        organs_card = run.store.card("organs")
+        organ_net = run.store.load(organs_card)
+        images, _ = seen(size, organ_net, organs_card.input_size, labelled, run.progress, framed=True)
+    else:
+        images = read_images(labelled.paths, size, run.progress)
+    head = fit_mined(pooled_features(network, images), labelled.labels, labelled.stratum)
+    mined = recipe.network(len(KEYS))
+    mined.load_state_dict({**network.state_dict(), **head_state(head)})
+    return as_kept(mined)
+
+
 def _frames(labelled: FindingsSet, run: Run, organs_card: Card) -> list[Frame]:
     """The frames that features are learnt on."""
     outlined = outline(run.store.load(organs_card), organs_card.input_size, labelled.paths, run.progress)
     return [anatomy.frame(measured, TRAINING_MARGIN) for _, measured in outlined]
 
 
-def head_state(head: FittedHead) -> dict[str, torch.Tensor]:
+def head_state(head: FittedHead | Linear) -> dict[str, torch.Tensor]:
     """A fitted head as the state of a classifier's."""
-    return {"head.weight": torch.from_numpy(head.weight), "head.bias": torch.from_numpy(head.bias)}
+    return {"head.weight": torch.from_numpy(head.weight).float(), "head.bias": torch.from_numpy(head.bias).float()}
 
 
 @torch.inference_mode()

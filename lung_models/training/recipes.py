@@ -39,6 +39,7 @@ class FindingsRecipe:
         base: Version whose features the first stage starts from, or that are kept as they are when there is no stage;
             None to start from ImageNet or from random weights.
         framed: Look at the frame around the organs, in the stages and ever after, instead of the whole picture.
+        mined: Join the head with one fitted to text-mined labels, see :mod:`lung_models.training.mined`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class FindingsRecipe:
     summary: str
     base: str | None = None
     framed: bool = False
+    mined: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,29 @@ _FINDINGS = (
         stages=(),
         summary="The baseline: the features of seven-layer-2; head, calibration and operating points fitted anew with "
         "the organ model of today.",
+    ),
+    FindingsRecipe(
+        name="lite0-mined",
+        version="efficientnet-lite0-4",
+        network=FindingsNet,
+        pretrained=False,
+        base="efficientnet-lite0-3",
+        framed=True,
+        mined=True,
+        stages=(),
+        summary="The features of efficientnet-lite0-3; its head joins one fitted to radiologists' labels with one "
+        "fitted to text-mined labels, and No Finding builds on what the other five say.",
+    ),
+    FindingsRecipe(
+        name="seven-layer-mined",
+        version="seven-layer-4",
+        network=SevenLayerCNN,
+        pretrained=False,
+        base="seven-layer-3",
+        mined=True,
+        stages=(),
+        summary="The baseline: the features of seven-layer-3, with a head made in the same way as that of "
+        "efficientnet-lite0-4.",
     ),
 )
 _ORGANS = (

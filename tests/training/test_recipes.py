@@ -68,7 +68,7 @@ def test_train_writes_a_version_that_evaluate_scores(
     labelled_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(epochs=1, batch_size=4)
-    tiny_findings = replace(FINDINGS_RECIPES["seven-layer"], stages=(Stage(SIDE, False, settings),))
+    tiny_findings = replace(FINDINGS_RECIPES["seven-layer"], stages=(Stage(SIDE, False, settings),), mined=True)
     monkeypatch.setitem(FINDINGS_RECIPES, "tiny", tiny_findings)
     monkeypatch.setitem(
         ORGANS_RECIPES, "tiny", replace(ORGANS_RECIPES["lite0"], size=SIDE, stages=(OrgansStage(SIDE, settings),))
@@ -85,6 +85,7 @@ def test_train_writes_a_version_that_evaluate_scores(
     store = WeightStore(tmp_path / "weights")
     card = store.card("findings")
     store.load(card)
+    assert set(card.companions) == {"text_mined"}
     assert card.data["head_fitted_on"]["images"] == VALIDATED
     assert {one["images"] for one in card.data["training_data"]} == {TRAINED, VALIDATED}
     capsys.readouterr()

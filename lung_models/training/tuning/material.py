@@ -15,7 +15,7 @@ from lung_models.intake.frozen import FrozenSet
 from lung_models.preprocess import Frame, network_input
 from lung_models.radiograph import Radiograph
 from lung_models.reading import Anatomy
-from lung_models.training.head import FittedHead
+from lung_models.training.head import FittedHead, linear_of
 from lung_models.training.labelled_set import Progress, silent
 from lung_models.training.organs import outline_one
 from lung_models.training.trainer import Callback, Stopped
@@ -114,8 +114,8 @@ def cached_features(run: TuningRun, base: Card, network: nn.Module, images: np.n
 
 def head_of(network: nn.Module, calibration: Calibration) -> FittedHead:
     """The linear head of a classifier, with a calibration."""
-    weight, bias = (network.get_parameter(f"head.{name}").detach().cpu().numpy().copy() for name in ("weight", "bias"))
-    return FittedHead(weight, bias, calibration)
+    linear = linear_of(network)
+    return FittedHead(linear.weight, linear.bias, calibration)
 
 
 def said(head: FittedHead, features: np.ndarray, geometry: np.ndarray) -> Said:
