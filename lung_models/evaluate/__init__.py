@@ -8,7 +8,15 @@ from lung_models.evaluate.conditions import CONDITIONS, condition_figures, score
 from lung_models.evaluate.findings import as_shipped, cross_validated, findings_figures, frozen_features
 from lung_models.evaluate.gate import gate_figures, gate_of
 from lung_models.evaluate.heat import where_it_looked
-from lung_models.evaluate.organs import HELD_OUT, LEFT_OUT, OutlineScore, organs_figures, ratio_pairs, score_outlines
+from lung_models.evaluate.organs import (
+    HELD_OUT,
+    LEFT_OUT,
+    OutlineScore,
+    followed_figures,
+    organs_figures,
+    ratio_pairs,
+    score_outlines,
+)
 from lung_models.evaluate.robustness import robustness_figures
 from lung_models.figures import Figure
 from lung_models.training.head import linear_of
@@ -29,6 +37,7 @@ def evidence(store: WeightStore, card: Card, data: Path, progress: Progress = si
         scores, in_conditions, protocol = _outline_scores(store, card, data, progress)
         figures = [
             *organs_figures(scores, protocol),
+            *followed_figures(_followed(store, card, data, progress)),
             *condition_figures(in_conditions, protocol),
             *gate_figures(gate_of(store, card), data, progress),
         ]
@@ -62,6 +71,13 @@ def _outline_scores(
         for name, some in score_conditions(network, card.input_size, unseen, progress).items():
             in_conditions[name] += some
     return scores, in_conditions, LEFT_OUT if card.companions else HELD_OUT
+
+
+def _followed(store: WeightStore, card: Card, data: Path, progress: Progress) -> list[OutlineScore]:
+    """The radiographs that a version was trained on, outlined by itself: those of versions that trained on all."""
+    if not card.companions:
+        return []
+    return score_outlines(store.load(card), card.input_size, load_organs(data), progress)
 
 
 def _findings(store: WeightStore, card: Card, data: Path, progress: Progress) -> list[Figure]:

@@ -2,8 +2,13 @@
 
 Every radiograph is scored on a grid of 512 x 512 over it, by a network that was trained without its hospital (leave one
 source out) or, for older versions, on the fifth of every source that training left out.
+
+Hospitals draw differently, and some drawings do not keep to their own rule (lungs leave out the heart's shadow). Two
+figures tell what that costs: the lungs with the drawn heart taken out of them, and how closely the version follows the
+very drawings that it was trained on, which bounds what can be asked of a network that never saw them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +26,7 @@ from lung_models.training.organs import outline
 HELD_OUT = "held-out fifth of each source"
 LEFT_OUT = "each source by a network trained without it"
 SWAPPED = "Right and left lung swapped, share"
+FOLLOWED = "the version itself, on the films it was trained on"
 IN_PIECES = "An organ in more than one piece, share"
 AGREEMENT = 1.96  # standard deviations either side of the bias: limits of agreement (Bland & Altman 1986)
 
@@ -36,6 +42,8 @@ class OutlineScore:
         measured: Cardiothoracic ratio of the organs as outlined; None where it could not be measured.
         swapped: Whether the outlined right lung agrees better with the drawn left one, or the left with the right.
         islands: Organs outlined in more than one piece.
+        less_heart: Dice of the lungs when the drawn heart is taken out of the drawn lungs, 0..1; None where it is not
+            drawn.
     """
 
     source: str
@@ -44,6 +52,7 @@ class OutlineScore:
     measured: float | None
     swapped: bool
     islands: int
+    less_heart: float | None = None
 
 
 def score_outlines(
@@ -88,6 +97,7 @@ def score_outline(
     swapped = known[:2].all() and (
         overlap(found[0], left) > overlap(found[0], right) or overlap(found[1], right) > overlap(found[1], left)
     )
+    less_heart = overlap(found[:2].max(axis=0), drawn[:2].max(axis=0) & ~drawn[2]) if known.all() else None
     by_hand = organs.measure(drawn.astype(np.float32), radiograph).cardiothoracic_ratio if known.all() else None
     return OutlineScore(
         source=source,
@@ -96,19 +106,20 @@ def score_outline(
         measured=measured.cardiothoracic_ratio,
         swapped=bool(swapped),
         islands=sum(cv2.connectedComponents(organ.astype(np.uint8))[0] > 2 for organ in found),
+        less_heart=less_heart,
     )
 
 
 def organs_figures(scores: list[OutlineScore], protocol: str) -> list[Figure]:
     """All figures, by source and together."""
-    sources = sorted({score.source for score in scores})
-    groups = [(source, [score for score in scores if score.source == source]) for source in sources]
     figures = []
-    for source, chosen in [*groups, ("all sources", scores)]:
+    for source, chosen in _groups(scores):
         for organ in ("lungs", *ORGANS):
-            if values := [score.dice[organ] for score in chosen if organ in score.dice]:
-                figures.append(_mean("Dice", f"{organ}, {source}", values, protocol))
-                figures.append(_quantile("Dice, 5th percentile", f"{organ}, {source}", values, 0.05, protocol))
+            figures += _dice_figures(
+                "Dice", f"{organ}, {source}", [score.dice.get(organ) for score in chosen], protocol
+            )
+        group = f"lungs less the drawn heart, {source}"
+        figures += _dice_figures("Dice", group, [score.less_heart for score in chosen], protocol)
     by_source = {source: np.array(pairs) for source, pairs in ratio_pairs(scores).items()}
     for source, pairs in by_source.items():
         figures += _ratio_figures(source, pairs, protocol)
@@ -117,6 +128,33 @@ def organs_figures(scores: list[OutlineScore], protocol: str) -> list[Figure]:
     figures += share(SWAPPED, "all sources", (score.swapped for score in scores), protocol)
     figures += share(IN_PIECES, "all sources", (score.islands > 0 for score in scores), protocol)
     return figures
+
+
+def followed_figures(scores: list[OutlineScore]) -> list[Figure]:
+    """How closely a version follows the drawings that it was trained on: lungs and heart, by source and together."""
+    figures = []
+    for source, chosen in _groups(scores):
+        for organ in ("lungs", "heart"):
+            values = [score.dice.get(organ) for score in chosen]
+            figures += _dice_figures("Dice on films trained on", f"{organ}, {source}", values, FOLLOWED)
+    return figures
+
+
+def _groups(scores: list[OutlineScore]) -> list[tuple[str, list[OutlineScore]]]:
+    """The scores of every source, and all of them together."""
+    sources = sorted({score.source for score in scores})
+    return [*((source, [one for one in scores if one.source == source]) for source in sources), ("all sources", scores)]
+
+
+def _dice_figures(name: str, group: str, values: Sequence[float | None], protocol: str) -> list[Figure]:
+    """Mean and 5th percentile of those that are known; nothing where none is."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return []
+    return [
+        _mean(name, group, known, protocol),
+        _quantile(f"{name}, 5th percentile", group, known, 0.05, protocol),
+    ]
 
 
 def ratio_pairs(scores: list[OutlineScore]) -> dict[str, list[tuple[float, float]]]:
