@@ -61,21 +61,28 @@ class Calibration:
     geometry_scale: tuple[float, ...]
     rule: str
 
-    def probabilities(self, logits: np.ndarray, geometry: np.ndarray) -> np.ndarray:
+    def probabilities(self, logits: np.ndarray, geometry: np.ndarray, absence: np.ndarray | None = None) -> np.ndarray:
         """Calibrated probabilities, float64 (n, 6), 0..1; the arguments are those of :meth:`log_odds`."""
-        return 1.0 / (1.0 + np.exp(-np.clip(self.log_odds(logits, geometry), -30.0, 30.0)))
+        return 1.0 / (1.0 + np.exp(-np.clip(self.log_odds(logits, geometry, absence), -30.0, 30.0)))
 
-    def log_odds(self, logits: np.ndarray, geometry: np.ndarray) -> np.ndarray:
+    def log_odds(self, logits: np.ndarray, geometry: np.ndarray, absence: np.ndarray | None = None) -> np.ndarray:
         """Calibrated log-odds.
 
         Args:
             logits: float (n, 6).
             geometry: float (n, 6); NaN where something could not be measured counts as average.
+            absence: float (n,), what No Finding is told of the others in place of what these logits say of them, see
+                :func:`log_absence`.
 
         Returns:
             float64 (n, 6), natural log-odds.
         """
-        return self.together(logits * np.array([one.slope for one in self._fitted]) + self.offsets(geometry))
+        return self.together(self.alone(logits, geometry), absence)
+
+    def alone(self, logits: np.ndarray, geometry: np.ndarray) -> np.ndarray:
+        """Log-odds, float64 (n, 6), before No Finding is told of the others."""
+        alone: np.ndarray = logits * np.array([one.slope for one in self._fitted]) + self.offsets(geometry)
+        return alone
 
     def offsets(self, geometry: np.ndarray) -> np.ndarray:
         """What geometry and intercept add to the log-odds: float64 (n, 6)."""
@@ -83,14 +90,15 @@ class Calibration:
         offsets: np.ndarray = self.standardised(geometry) @ weights.T + [one.intercept for one in self._fitted]
         return offsets
 
-    def together(self, alone: np.ndarray) -> np.ndarray:
-        """Log-odds, float64 (n, 6), from those that every finding has alone: No Finding learns of the others."""
-        log_odds: np.ndarray = alone + log_absence(alone)[:, np.newaxis] * self.absence
+    def together(self, alone: np.ndarray, absence: np.ndarray | None = None) -> np.ndarray:
+        """Log-odds, float64 (n, 6), from those of :meth:`alone`; ``absence`` as in :meth:`log_odds`."""
+        told = log_absence(alone) if absence is None else absence
+        log_odds: np.ndarray = alone + told[:, np.newaxis] * self.absence_weights
         return log_odds
 
     @property
-    def absence(self) -> np.ndarray:
-        """Weight of :func:`log_absence` for each finding: float64 (6,)."""
+    def absence_weights(self) -> np.ndarray:
+        """Weight of :func:`log_absence` for each finding: float64 (6,), 0 but for No Finding."""
         return np.array([one.absence for one in self._fitted])
 
     @property

@@ -32,6 +32,7 @@ def tables(store: WeightStore) -> dict[str, str]:
         "robustness": _by_group(findings, "Change of a probability", "Refused after a change"),
         "where-it-looked": _where_it_looked(findings.data.get("where_it_looked")),
         "outlines": _by_group(organs, "Dice"),
+        "drawings": _by_group(organs, "Lungs less the drawn heart", "Films trained on"),
         "conditions": _by_group(organs, "Lungs Dice in a condition"),
         "cardiothoracic-ratio": _by_group(organs, "Cardiothoracic ratio"),
         "sides": _by_group(organs, "Right and left", "An organ in more"),

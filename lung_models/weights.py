@@ -75,7 +75,7 @@ class Card:
 
     @property
     def companions(self) -> dict[str, str]:
-        """SHA-256 by name of networks made the same way without part of the data, kept only to be scored."""
+        """SHA-256 by name of networks that serve to score this one only: trained without a source, or another head."""
         return dict(self.data.get("companions", {}))
 
 
@@ -163,6 +163,7 @@ class WeightStore:
             FileExistsError: when the version exists: versions are never changed.
         """
         self.check_free(network, version)
+        card = {key: value for key, value in card.items() if key != "companions"}  # of another version
         folder = self.root / network / version
         folder.mkdir(parents=True, exist_ok=True)
         digests = {}

@@ -202,15 +202,15 @@ def draw_calibration(calibration: dict[str, Any]) -> None:
                 "Uncertain band": f"{one['low']:.1%} to {one['high']:.1%}",
                 "Slope": f"{one['slope']:.3f}",
                 "Intercept": f"{one['intercept']:.3f}",
-                "Absence": f"{one.get('absence', 0.0):.3f}",
+                "None of the five": f"{one['absence']:.3f}" if one.get("absence") else "",
                 "Chosen by": calibration["rule"],
             }
             for name, one in rows
         )
     )
     st.caption(
-        "Log-odds are slope times the network's score, plus the weighted measurements below, plus intercept, plus "
-        "absence times the log-probability that none of the five other findings is there."
+        "Log-odds are slope times the network's score, plus the weighted measurements below, plus intercept. "
+        "No Finding: plus its weight times the log-probability that none of the five is there, were they independent."
     )
 
 

@@ -19,7 +19,7 @@ from lung_models.evaluate.organs import (
 )
 from lung_models.evaluate.robustness import robustness_figures
 from lung_models.figures import Figure
-from lung_models.training.head import linear_of
+from lung_models.training.head import Design, linear_of
 from lung_models.training.labelled_set import Progress, fingerprint, load_findings, load_organs, silent
 from lung_models.training.mined import TEXT_MINED
 from lung_models.weights import Card, WeightStore
@@ -85,12 +85,14 @@ def _findings(store: WeightStore, card: Card, data: Path, progress: Progress) ->
     organs_card = store.card("organs", card.data["geometry"]["organs_version"])
     organ_net = store.load(organs_card)
     labelled = load_findings(data, "val")
+    calibration = Calibration.from_json(card.data["calibration"])
     features = frozen_features(
         network, card.input_size, organ_net, organs_card.input_size, labelled, progress, framed=card.looks_at_organs
     )
     if fingerprint(labelled.paths, labelled.labels) == card.data["head_fitted_on"]["fingerprint"]:
         mined = linear_of(store.load(card, companion=TEXT_MINED)) if TEXT_MINED in card.companions else None
-        figures = findings_figures(cross_validated(features, mined))
+        design = Design(mined, absence=bool(calibration.absence_weights.any()))
+        figures = findings_figures(cross_validated(features, design))
     else:
-        figures = findings_figures(as_shipped(network, Calibration.from_json(card.data["calibration"]), features))
+        figures = findings_figures(as_shipped(network, calibration, features))
     return [*figures, *robustness_figures(store, card, labelled, progress)]

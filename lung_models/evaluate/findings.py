@@ -5,9 +5,9 @@ so that they can't be scored on the same patients. Patients are dealt into five 
 fitted anew on the other four (with the cross-validations over patients inside, see :mod:`lung_models.training.head`)
 and applied to it. A figure is computed on the pooled predictions of the five. How the patients happen to be dealt
 moves it, so that they are dealt ``REPEATS`` times and the figure is the mean. The network below the head, and a head
-fitted to text-mined labels that is joined with it, never saw ``val``; how strongly head and stack are regularised was
-chosen on it. On any other labelled set the version's own head, calibration and operating points are scored as they are.
-Intervals are percentiles of a bootstrap that draws patients, not images.
+fitted to text-mined labels that is joined with it, never saw ``val``; what a head is made of and how strongly it is
+regularised was chosen on it. On any other labelled set the version's own head, calibration and operating points are
+scored as they are. Intervals are percentiles of a bootstrap that draws patients, not images.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from lung_models.calibration import Calibration
 from lung_models.figures import Figure, Statistic, bootstrap
 from lung_models.findings import ABNORMAL, FINDINGS, KEYS
 from lung_models.training.findings import pooled_features
-from lung_models.training.head import LabelledFeatures, Linear, fit_head, folds
+from lung_models.training.head import ALONE, Design, LabelledFeatures, fit_head, folds
 from lung_models.training.labelled_set import (
     FindingsSet,
     Progress,
@@ -114,18 +114,18 @@ class Predictions:
         return Figure(name, group, value, min(low, value), max(high, value), count, "", self.protocol)
 
 
-def cross_validated(data: LabelledFeatures, mined: Linear | None = None) -> Predictions:
+def cross_validated(data: LabelledFeatures, design: Design = ALONE) -> Predictions:
     """Heads fitted anew on four fifths of the patients, applied to the other fifth, see the protocol above.
 
     Args:
         data: The radiographs.
-        mined: A head joined with them that was fitted to other patients, see :mod:`lung_models.training.mined`.
+        design: What the heads are made of.
     """
     probability = np.full((REPEATS, *data.labels.shape), np.nan)
     positive = np.zeros(probability.shape, bool)
     for repeat in range(REPEATS):
         for fitted, scored in folds(data, OUTER_SEED + repeat):
-            head = fit_head(data.subset(fitted), mined)
+            head = fit_head(data.subset(fitted), design)
             probability[repeat, scored] = head.probabilities(data.pooled[scored], data.geometry[scored])
             positive[repeat, scored] = probability[repeat, scored] >= _thresholds(head.calibration)
     return Predictions(data.labels, data.patients, probability, positive, CROSS_VALIDATED)

@@ -9,8 +9,9 @@ one) and with the map as the app shows it, on the version's fixed scale:
   labelled radiographs have no boxes. Here the region is the organs in which the finding must lie, as OrganNet outlined
   them, so that a hit means no more than a place that is anatomically possible; no finding must lie anywhere.
 - **Deletion and insertion** (Petsiuk et al. 2018): pixels are replaced by a blurred copy in the order of their heat, or
-  brought back into the blurred copy; the calibrated probability is followed, the measured organs held fixed. A good map
-  has a small area under the first curve and a large one under the second.
+  brought back into the blurred copy; the calibrated probability is followed. What the map does not explain is held
+  fixed: the measured organs and, for No Finding, what the other findings say. A good map has a small area under the
+  first curve and a large one under the second.
 
 Beside the map stand a random order, as coarse as the map, and a Gaussian blob in the middle, which many a plausible map
 does not beat. Areas are compared in pairs, radiograph by radiograph.
@@ -25,6 +26,7 @@ import numpy as np
 
 from lung_models import anatomy as organs
 from lung_models import heatmap
+from lung_models.calibration import log_absence
 from lung_models.decode import decode
 from lung_models.evaluate.perturbation import Score, areas, centred_blob, pointing, ranked, resized
 from lung_models.figures import bootstrap
@@ -49,7 +51,8 @@ PROTOCOL = (
     "Findings called present, rightly or not, on the radiographs of val that the gate accepts, by the version as "
     "shipped; its head was fitted on val. There are no boxes: the region is the organs in which the finding must lie, "
     "as outlined. Deletion and insertion: area under the calibrated probability while eighths of the network's input "
-    "are blurred or brought back, hottest first, with the measured organs held fixed. Lead: insertion minus deletion "
+    "are blurred or brought back, hottest first, with the measured organs and, for No Finding, the other findings held "
+    "fixed. Lead: insertion minus deletion "
     "of the map less that of the other order, in pairs; the map is better when the whole 95 % interval (bootstrap over "
     f"patients) is above 0. Fewer than {FEWEST} cases are too few to tell."
 )
@@ -154,9 +157,11 @@ def _cases_of(reader: Reader, radiograph: Radiograph, random: np.random.Generato
     heat = heatmap.on_fixed_scale(heat, float(card.data["heat_scale"]))
     present = [one.key for one in reading.findings if one.call == "present"]
     geometry = organs.geometry(outlined)[np.newaxis]
+    absence = log_absence(reader.calibration.alone(net.run(image[np.newaxis])[0], geometry))
 
     def score(images: np.ndarray) -> np.ndarray:
-        return reader.calibration.probabilities(net.run(images)[0], geometry.repeat(len(images), axis=0))
+        logits, times = net.run(images)[0], len(images)
+        return reader.calibration.probabilities(logits, geometry.repeat(times, axis=0), absence.repeat(times))
 
     regions = {key: resized(frame.of(region(key, outlined)), card.input_size) >= 0.5 for key in present}
     return measure(score, image[0], {key: heat[KEYS.index(key)] for key in present}, regions, random)

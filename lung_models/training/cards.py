@@ -41,8 +41,8 @@ FINDINGS_LIMITS = [
     "Six findings only: a nodule, a pneumothorax, a fracture or a misplaced tube is not looked for.",
     "Validated on PA radiographs of one hospital; on AP films and elsewhere the probabilities may be off.",
     "The rarer a finding was in validation, the wider its interval: edema and consolidation rest on few positives.",
-    "The probability also rests on the cardiothoracic ratio and the areas of the outlined organs; the heat map "
-    "explains the network's part only.",
+    "The probability also rests on the cardiothoracic ratio and the areas of the outlined organs, that of No Finding "
+    "on the probabilities of the other five instead; the heat map explains the network's part only.",
     "Seen on films that it was not fitted on: where a lung is opaque or both bases are hidden, the outlines go wrong, "
     "the ratio reads high and cardiomegaly is overcalled; a poor inspiration is called atelectasis.",
     "Missed most: an effusion that only blunts an angle, a thin line of atelectasis, interstitial edema with a heart "

@@ -2,11 +2,11 @@
 
 All three are logistic regressions on frozen quantities, so that a fit takes a second: first the head on the network's
 pooled features, then, on logits of patients that the head did not see, the calibrated stack of logits and geometry,
-and last the operating points on the stack's probabilities for patients that it did not see either. The stack of No
-Finding has the other findings' probabilities, of patients that their stacks did not see, in place of the geometry.
+and last the operating points on the stack's probabilities for patients that it did not see either.
 
-A second head, fitted to thousands of text-mined labels, may stand beside the first: the stack weighs the two logits,
-and since both are linear in the features they become one head.
+Two things are a matter of design. A second head, fitted to thousands of text-mined labels, may stand beside the first:
+the stack weighs the two logits, and since both are linear in the features they become one head. And the stack of No
+Finding may be told the other findings' probabilities, of patients that their stacks did not see, instead of geometry.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
 from lung_models.calibration import Calibration, FindingCalibration, log_absence
-from lung_models.findings import ABNORMAL, KEYS, NO_FINDING
+from lung_models.findings import KEYS, NO_FINDING
 
 HEAD_STRENGTH = 1e-3  # inverse regularisation of the head, on standardised features (scikit-learn's C)
 STACK_STRENGTH = 0.5  # the same of the stack of logits and geometry; weaker than 0.1 it calibrates better
@@ -79,6 +79,23 @@ class Linear:
 
 
 @dataclass(frozen=True)
+class Design:
+    """What a head is made of.
+
+    Args:
+        mined: A head fitted to text-mined labels of other patients, see :mod:`lung_models.training.mined`.
+        absence: Whether No Finding builds on the others' probabilities, and on its own logit only.
+    """
+
+    mined: Linear | None = None
+    absence: bool = False
+
+
+ALONE = Design()
+"""Every finding on its own, with the head fitted to radiologists' labels only."""
+
+
+@dataclass(frozen=True)
 class FittedHead:
     """A head ready to be put into a classifier, and what belongs to it.
 
@@ -114,35 +131,30 @@ class _Stack:
     points: tuple[float, float, float]
 
 
-def fit_head(data: LabelledFeatures, mined: Linear | None = None, seed: int = 0) -> FittedHead:
-    """Fit head, calibration and operating points; all of ``data`` serves, none of it twice for the same step.
-
-    Args:
-        data: What to fit to.
-        mined: A head fitted to text-mined labels of other patients, see :mod:`lung_models.training.mined`.
-        seed: Of the folds.
-    """
+def fit_head(data: LabelledFeatures, design: Design = ALONE, seed: int = 0) -> FittedHead:
+    """Fit head, calibration and operating points; all of ``data`` serves, none of it twice for the same step."""
     own = fit_linear(data)
     own_unseen = np.full(data.labels.shape, np.nan)
     for fitted, scored in folds(data, seed):
         own_unseen[scored] = fit_linear(data.subset(fitted)).logits(data.pooled[scored])
-    heads = [own] if mined is None else [own, mined]
-    logits = [own_unseen] if mined is None else [own_unseen, mined.logits(data.pooled)]
+    heads, logits = [own], [own_unseen]
+    if design.mined is not None:
+        heads, logits = [own, design.mined], [own_unseen, design.mined.logits(data.pooled)]
     mean, scale = np.nanmean(data.geometry, axis=0), np.nanstd(data.geometry, axis=0) + 1e-6
     geometry = np.nan_to_num((data.geometry - mean) / scale)
-    stacks, unseen = [], np.full(data.labels.shape, np.nan)
-    for column in range(len(ABNORMAL)):
-        stack, unseen[:, column] = _fit_stack([one[:, column] for one in logits], geometry, column, data, seed)
-        stacks.append(stack)
-    # No Finding takes its own logit only: the text-mined one tells nothing that the others' probabilities do not.
-    absence = log_absence(unseen)[:, np.newaxis]
-    stacks.append(_fit_stack([own_unseen[:, -1]], absence, KEYS.index(NO_FINDING.key), data, seed)[0])
-    joined = [_joined(stack, heads, column) for column, stack in enumerate(stacks)]
-    calibrated = {key: _calibration(key, stack, geometry.shape[1]) for key, stack in zip(KEYS, stacks, strict=True)}
+    parts, unseen = [], np.full(data.labels.shape, np.nan)
+    for column, key in enumerate(KEYS):  # No Finding is last
+        told_of_others = design.absence and key == NO_FINDING.key
+        used = logits[:1] if told_of_others else logits
+        beside = log_absence(unseen)[:, np.newaxis] if told_of_others else geometry
+        stack, unseen[:, column] = _fit_stack([one[:, column] for one in used], beside, column, data, seed)
+        calibrated = _calibration(stack, geometry.shape[1], told_of_others)
+        parts.append((*_joined(stack, heads[: len(used)], column), calibrated))
+    weights, biases, calibrations = zip(*parts, strict=True)
     return FittedHead(
-        np.array([weight for weight, _ in joined], np.float32),
-        np.array([bias for _, bias in joined], np.float32),
-        Calibration(calibrated, tuple(mean.tolist()), tuple(scale.tolist()), RULE),
+        np.array(weights, np.float32),
+        np.array(biases, np.float32),
+        Calibration(dict(zip(KEYS, calibrations, strict=True)), tuple(mean.tolist()), tuple(scale.tolist()), RULE),
     )
 
 
@@ -206,19 +218,17 @@ def _fit_stack(
 
 def _joined(stack: _Stack, heads: Sequence[Linear], column: int) -> tuple[np.ndarray, float]:
     """Weight (channels,) and bias of the heads as a finding's stack weighs them."""
-    parts = list(zip(stack.logits, heads, strict=False))
-    return sum(part * head.weight[column] for part, head in parts), sum(
-        part * head.bias[column] for part, head in parts
-    )
+    weight, bias = np.zeros(heads[0].weight.shape[1]), 0.0
+    for part, head in zip(stack.logits, heads, strict=True):
+        weight, bias = weight + part * head.weight[column], bias + part * float(head.bias[column])
+    return weight, bias
 
 
-def _calibration(key: str, stack: _Stack, quantities: int) -> FindingCalibration:
+def _calibration(stack: _Stack, quantities: int, told_of_others: bool) -> FindingCalibration:
     """A stack as it goes on the card: the weights of the logits are in the head already."""
     threshold, low, high = stack.points
-    if key == NO_FINDING.key:
-        (absence,) = stack.beside
-        return FindingCalibration(1.0, (0.0,) * quantities, stack.intercept, threshold, low, high, absence)
-    return FindingCalibration(1.0, stack.beside, stack.intercept, threshold, low, high)
+    geometry, absence = ((0.0,) * quantities, stack.beside[0]) if told_of_others else (stack.beside, 0.0)
+    return FindingCalibration(1.0, geometry, stack.intercept, threshold, low, high, absence)
 
 
 def _stack(inputs: np.ndarray, labels: np.ndarray) -> LogisticRegression:

@@ -19,7 +19,7 @@ from lung_models.networks import FindingsNet, OrganNet, load_imagenet
 from lung_models.preprocess import Frame
 from lung_models.training import cards
 from lung_models.training.findings import finer_subset, pooled_features, train_features
-from lung_models.training.head import FittedHead, LabelledFeatures, Linear, fit_head, linear_of
+from lung_models.training.head import Design, FittedHead, LabelledFeatures, Linear, fit_head, linear_of
 from lung_models.training.labelled_set import (
     AUXILIARY_LABELS,
     REREAD_LABELS,
@@ -74,11 +74,11 @@ def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
     organ_net = run.store.load(organs_card)
     network, size = _features(recipe, run, organs_card)
     companions = {TEXT_MINED: _text_mined(recipe, network, size, run, seed)} if recipe.mined else {}
-    mined = linear_of(companions[TEXT_MINED]) if companions else None
+    design = Design(linear_of(companions[TEXT_MINED]) if companions else None, recipe.absence)
     labelled = load_findings(run.data, "val")
     images, geometry = seen(size, organ_net, organs_card.input_size, labelled, run.progress, framed=recipe.framed)
     data = LabelledFeatures(pooled_features(network, images), geometry, labelled.labels, labelled.patients)
-    head = fit_head(data, mined)
+    head = fit_head(data, design)
     final = recipe.network(len(KEYS))
     final.load_state_dict({**network.state_dict(), **head_state(head)})
     final = as_kept(final)
@@ -100,9 +100,9 @@ def make_findings(recipe: FindingsRecipe, run: Run) -> Card:
             "images": len(labelled),
             "fingerprint": fingerprint(labelled.paths, labelled.labels),
             "statement": f"The head is fitted on all {len(labelled)} radiographs of val; the figures come from heads "
-            "fitted anew on four fifths of its patients and applied to the other fifth. How strongly the head and the "
-            "stack are regularised was chosen on val too."
-            + (" A head fitted to text-mined labels of other patients is joined with it." if mined else ""),
+            "fitted anew on four fifths of its patients and applied to the other fifth. What it is made of and how "
+            "strongly it is regularised was chosen on val too."
+            + (" A head fitted to text-mined labels of other patients is joined with it." if companions else ""),
         },
     }
     return _save_with_evidence(run, "findings", recipe.version, final, card, companions)

@@ -40,6 +40,7 @@ class FindingsRecipe:
             None to start from ImageNet or from random weights.
         framed: Look at the frame around the organs, in the stages and ever after, instead of the whole picture.
         mined: Join the head with one fitted to text-mined labels, see :mod:`lung_models.training.mined`.
+        absence: Let No Finding build on what the other five say.
     """
 
     name: str
@@ -51,6 +52,7 @@ class FindingsRecipe:
     base: str | None = None
     framed: bool = False
     mined: bool = False
+    absence: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,9 +172,10 @@ _FINDINGS = (
         base="efficientnet-lite0-3",
         framed=True,
         mined=True,
+        absence=True,
         stages=(),
-        summary="The features of efficientnet-lite0-3; its head joins one fitted to radiologists' labels with one "
-        "fitted to text-mined labels, and No Finding builds on what the other five say.",
+        summary="The features of efficientnet-lite0-3. The head of each of the five joins one fitted to radiologists' "
+        "labels with one fitted to text-mined labels; No Finding builds on what the five say.",
     ),
     FindingsRecipe(
         name="seven-layer-mined",
@@ -181,6 +184,7 @@ _FINDINGS = (
         pretrained=False,
         base="seven-layer-3",
         mined=True,
+        absence=True,
         stages=(),
         summary="The baseline: the features of seven-layer-3, with a head made in the same way as that of "
         "efficientnet-lite0-4.",

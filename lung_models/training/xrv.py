@@ -30,7 +30,7 @@ from lung_models.networks import XrvDenseNet
 from lung_models.radiograph import Refusal
 from lung_models.training import cards, making
 from lung_models.training.findings import pooled_features
-from lung_models.training.head import FOLDS, LabelledFeatures, fit_head
+from lung_models.training.head import FOLDS, Design, LabelledFeatures, fit_head
 from lung_models.training.labelled_set import FindingsSet, Progress, fingerprint, load_findings, silent
 from lung_models.training.tensors import stored_tensors
 from lung_models.weights import Card, WeightStore
@@ -78,8 +78,8 @@ LIMITS = [
     "may be off.",
     "Six findings only: of the 18 that the published network scores the others are dropped.",
     "The rarer a finding was in validation, the wider its interval.",
-    "The probability also rests on the cardiothoracic ratio and the areas of the outlined organs; the heat map "
-    "explains the network's part only.",
+    "The probability also rests on the cardiothoracic ratio and the areas of the outlined organs, that of No Finding "
+    "on the probabilities of the other five instead; the heat map explains the network's part only.",
     "Lateral views and children were not tested.",
 ]
 
@@ -207,7 +207,8 @@ def _calibrated(
     """Fit head and calibration to labelled radiographs, score them by cross-validation, write the version."""
     organ_net = store.load(organs_card)
     images, geometry = seen(SIZE, organ_net, organs_card.input_size, labelled, progress, framed=False)
-    head = fit_head(LabelledFeatures(pooled_features(network, images), geometry, labelled.labels, labelled.patients))
+    frozen = LabelledFeatures(pooled_features(network, images), geometry, labelled.labels, labelled.patients)
+    head = fit_head(frozen, Design(absence=True))
     network.head.weight.data, network.head.bias.data = torch.from_numpy(head.weight), torch.from_numpy(head.bias)
     card = {
         **_words(published, labelled),

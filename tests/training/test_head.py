@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lung_models import figures
 from lung_models.evaluate.findings import Predictions, cross_validated, findings_figures
 from lung_models.findings import KEYS
-from lung_models.training.head import LabelledFeatures, fit_head, folds, operating_points
+from lung_models.training.head import Design, LabelledFeatures, Linear, fit_head, folds, operating_points
 
 
 @pytest.fixture(autouse=True)
@@ -40,11 +40,30 @@ def test_what_is_in_the_features_is_found_and_calibrated() -> None:
     assert all(one.low <= one.value <= one.high for one in measured if one.name == "AUROC")
 
 
-def test_what_is_not_in_the_features_is_not_found() -> None:
+def noise_head() -> Linear:
+    """A head that knows nothing."""
+    rng = np.random.default_rng(5)
+    return Linear(rng.standard_normal((len(KEYS), 20)), np.zeros(len(KEYS)))
+
+
+@pytest.mark.parametrize("design", [Design(), Design(noise_head(), absence=True)], ids=["alone", "joined"])
+def test_what_is_not_in_the_features_is_not_found(design: Design) -> None:
     """The check on the protocol: with noise for features any leak between fit and score would show."""
-    assert figure(
-        findings_figures(cross_validated(synthetic(signal=0.0))), "AUROC", "mean of the five"
-    ) == pytest.approx(0.5, abs=0.08)
+    measured = findings_figures(cross_validated(synthetic(signal=0.0), design))
+    assert figure(measured, "AUROC", "mean of the five") == pytest.approx(0.5, abs=0.08)
+    assert figure(measured, "AUROC", "No Finding") == pytest.approx(0.5, abs=0.12)
+
+
+def test_no_finding_builds_on_the_others_where_it_is_designed_to() -> None:
+    """Nothing in its own features tells it: only that none of the others is there."""
+    data = synthetic(signal=3.0)
+    data.labels[:, -1] = data.labels[:, :-1].sum(axis=1) == 0
+    data.pooled[:, len(KEYS) - 1] = 0.0
+    alone, told = fit_head(data).calibration, fit_head(data, Design(absence=True)).calibration
+    assert not alone.absence_weights.any()
+    assert told.absence_weights[-1] > 0.5 and not told.absence_weights[:-1].any()
+    assert not any(told.findings["no_finding"].geometry)
+    assert told.findings["edema"] == alone.findings["edema"]
 
 
 def test_folds_never_split_a_patient() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from lung_models.findings import KEYS
-from lung_models.training.head import LabelledFeatures, fit_head
+from lung_models.training.head import Design, LabelledFeatures, fit_head
 from lung_models.training.mined import balanced, fit_mined
 
 IMAGES, CHANNELS = 4000, 40
@@ -41,10 +41,10 @@ def test_joined_with_a_head_of_few_labels_it_ranks_better_and_stays_one_linear_l
     few = LabelledFeatures(pooled[rows], np.zeros((200, 6), np.float32), labels[rows], rows.astype(str))
     alone, joined = (
         roc_auc_score(labels[unseen], head.probabilities(pooled[unseen], np.zeros((len(unseen), 6))))
-        for head in (fit_head(few), fit_head(few, mined))
+        for head in (fit_head(few), fit_head(few, Design(mined)))
     )
     assert joined > alone + 0.02
-    assert fit_head(few, mined).weight.shape == (len(KEYS), CHANNELS)
+    assert fit_head(few, Design(mined)).weight.shape == (len(KEYS), CHANNELS)
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.0, 1.0, np.nan]), st.sampled_from("abc")), min_size=1, max_size=60))

@@ -72,6 +72,7 @@ def tune_findings(request: Request, run: TuningRun) -> dict[str, Any] | None:
         network = full.tune_classifier(
             network,
             parent,
+            features,
             images,
             geometry,
             labelled.labels,
@@ -86,7 +87,7 @@ def tune_findings(request: Request, run: TuningRun) -> dict[str, Any] | None:
         if not run.writes:
             return None
         as_kept(network)
-        head = head_of(network, parent.calibration)
+        head = head_of(network, full.at_least_sloped(parent.calibration))
         features = pooled_features(network, images)
     else:
         studies = Studies(features, geometry, labelled.labels)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
+from lung_models.calibration import Calibration, log_absence
 from lung_models.findings import ABNORMAL, KEYS
 from lung_models.networks import OrganNet
 from lung_models.training import augment
@@ -42,23 +43,24 @@ def settings_for(usual: Settings, epochs: int | None, seed: int, precision: str)
 
 
 class LabelledImages(Dataset):
-    """Standardised images with soft targets and the part of the log-odds that geometry gives, augmented."""
+    """Standardised images, augmented, each with its soft targets, its offsets of the log-odds and the absence held."""
 
-    def __init__(self, images: np.ndarray, targets: np.ndarray, offsets: np.ndarray) -> None:
-        self.images, self.targets, self.offsets = images, targets, offsets
+    def __init__(self, images: np.ndarray, *beside: np.ndarray) -> None:
+        self.images, self.beside = images, beside
         self.transform = augment.for_findings(images.shape[-1])
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         image = self.transform(torch.from_numpy(self.images[index]).float() / 255.0)
-        return image, torch.from_numpy(self.targets[index]), torch.from_numpy(self.offsets[index])
+        return image, *(torch.from_numpy(one[index]) for one in self.beside)
 
 
 def tune_classifier(
     network: nn.Module,
     parent: FittedHead,
+    features: np.ndarray,
     images: np.ndarray,
     geometry: np.ndarray,
     labels: np.ndarray,
@@ -75,7 +77,8 @@ def tune_classifier(
 
     Args:
         network: With the parent's weights, head and all.
-        parent: Its head and calibration.
+        parent: Its head and calibration; what is returned goes with :func:`at_least_sloped` of it.
+        features: float32 (n, channels), what the parent makes of the images.
         images: uint8 (n, 1, side, side).
         geometry: float32 (n, 6).
         labels: float32 (n, 6), 1, 0 or NaN.
@@ -87,32 +90,34 @@ def tune_classifier(
         callbacks: Told after every batch and every validation.
         should_stop: Asked at every batch.
     """
-    calibration = parent.calibration
-    slopes = torch.tensor([max(calibration.findings[key].slope, LEAST_SLOPE) for key in KEYS])
+    calibration = at_least_sloped(parent.calibration)
+    slopes = torch.tensor([calibration.findings[key].slope for key in KEYS])
     offsets = calibration.offsets(geometry).astype(np.float32)
-    absence = torch.from_numpy(calibration.absence).float()
     too_few = [not enough(labels[learnt, column]) for column in range(len(KEYS))]
     unknown = np.isnan(labels) | np.array(too_few)
     targets = np.where(unknown, said, labels).astype(np.float32)
+    # No Finding is told what the others say now, but where it learns from the parent what the parent's others said.
+    before = parent.calibration.alone(features @ parent.weight.T + parent.bias, geometry)
+    held = np.where(unknown[:, -1:], log_absence(before)[:, np.newaxis], np.nan).astype(np.float32)
 
     def loss(tuned: nn.Module, batch: Any) -> Tensor:
-        pictures, target, offset = batch
+        pictures, target, offset, held_absence = batch
         logits, _ = tuned(pictures.to(memory_format=torch.channels_last))
         alone = logits.float() * slopes.to(logits.device) + offset
-        none = -nn.functional.softplus(alone[:, : len(ABNORMAL)]).sum(dim=1, keepdim=True)
-        log_odds = alone + none * absence.to(logits.device)
+        log_odds = together(calibration, alone, held_absence)
         return nn.functional.binary_cross_entropy_with_logits(log_odds, target)
 
     def validate(averaged: nn.Module) -> float:
         place = next(averaged.parameters()).device
-        alone = [_logits(averaged, images[rows], place) * slopes.numpy() + offsets[rows] for rows in _batches(judged)]
-        log_odds = calibration.together(np.concatenate(alone))
+        logits = np.concatenate([_logits(averaged, images[rows], place) for rows in _batches(judged)])
+        alone = torch.from_numpy(logits) * slopes + torch.from_numpy(offsets[judged])
+        log_odds = together(calibration, alone, torch.from_numpy(held[judged])).numpy()
         error = np.logaddexp(0.0, log_odds) - targets[judged] * log_odds
         return float(error.mean())
 
     return fit(
         network,
-        LabelledImages(images[learnt], targets[learnt], offsets[learnt]),
+        LabelledImages(images[learnt], targets[learnt], offsets[learnt], held[learnt]),
         loss,
         replace(settings, batch_size=min(settings.batch_size, max(2, len(learnt) // 2))),
         checkpoint,
@@ -121,6 +126,25 @@ def tune_classifier(
         callbacks=callbacks,
         should_stop=should_stop,
     )
+
+
+def together(calibration: Calibration, alone: Tensor, held: Tensor) -> Tensor:
+    """:meth:`Calibration.together` on tensors; the five do not learn from what No Finding makes of them.
+
+    Args:
+        calibration: Of the classifier that learns.
+        alone: (n, 6), log-odds of every finding alone.
+        held: (n, 1), what No Finding is told of the others; NaN where that is what they say now.
+    """
+    now = -nn.functional.softplus(alone[:, : len(ABNORMAL)]).sum(dim=1, keepdim=True).detach()
+    weights = torch.from_numpy(calibration.absence_weights).to(alone)
+    return alone + torch.where(torch.isnan(held), now, held) * weights
+
+
+def at_least_sloped(calibration: Calibration) -> Calibration:
+    """The calibration with no slope below ``LEAST_SLOPE``, at which a network could hardly be heard."""
+    sloped = {key: replace(one, slope=max(one.slope, LEAST_SLOPE)) for key, one in calibration.findings.items()}
+    return replace(calibration, findings=sloped)
 
 
 class FrozenEncoder(OrganNet):

@@ -2,7 +2,8 @@
 
 For each finding one logistic regression on the parent's calibrated log-odds, hardly penalised, and on the pooled
 features and the geometry, strongly penalised: with few studies it stays near the parent, with many it leaves it. The
-sum is linear in the features, so that the heat maps stay exact. A finding with too few studies keeps the parent's head.
+sum is linear in the features, so that the heat maps stay exact. A finding with too few studies keeps the parent's head;
+No Finding follows the other five all the same, where the parent's builds on them.
 """
 
 from dataclasses import dataclass, replace
@@ -79,7 +80,8 @@ def corrected(parent: FittedHead, learnt: Studies) -> FittedHead:
 def recalibrated(head: FittedHead, seen: Studies) -> Calibration:
     """The head's calibration and operating points, refitted on studies that the head did not learn from.
 
-    Where they hold too few of a class, both stay as they are.
+    Where they hold too few of a class, both stay as they are. No Finding is last in ``KEYS``: it builds on what the
+    others say after their refit, and follows them even where its own calibration stays.
     """
     logits = seen.pooled @ head.weight.T + head.bias
     findings = dict(head.calibration.findings)
@@ -129,6 +131,7 @@ def _rescaled(fitted: FindingCalibration, slope: float, intercept: float) -> Fin
 def _rule() -> str:
     return (
         f"Where the validation part of the labelled set holds at least {LEARN} of each class, calibration was refitted "
-        "on it, near the parent's, and the operating points with it. Elsewhere both are the parent's. "
+        "on it, near the parent's, and the operating points with it. Elsewhere both are the parent's; where No Finding "
+        "builds on the other five it follows them, at the parent's operating point. "
         f"{RULE}"
     )

@@ -148,7 +148,8 @@ def rebase_findings(run: TuningRun, before: Card, after: Card) -> Card | None:
         ],
     }
     name = free_name(run.out, "findings", f"{family(findings)}-with-{after.version}")
-    return run.out.save("findings", name, run.store.load(findings), card, KEPT_FULL)
+    companions = {one: run.store.load(findings, one) for one in findings.companions}
+    return run.out.save("findings", name, run.store.load(findings), card, KEPT_FULL, companions)
 
 
 def _geometry(run: TuningRun, store: WeightStore, card: Card) -> np.ndarray:
