@@ -143,6 +143,9 @@ def test_outlines_are_tuned_and_bring_a_classifier_that_fits_them(
     store = WeightStore(tmp_path / "weights")
     assert main(["models", "promote", result["version"], "--reason", "ours", "--weights", str(store.root)]) == 0
     assert store.active("findings") == result["findings_version"]
+    bound = store.card("findings")
+    assert bound.companions == WeightStore().card("findings").companions
+    assert all(store.load(bound, one) for one in bound.companions), "it can still be scored as it was"
     before = Reader.load(device="cpu").read(decode(chest_file.read_bytes(), "chest"))
     after = Reader.load(store.root, device="cpu").read(decode(chest_file.read_bytes(), "chest"))
     assert after.models["organs"].version == result["version"]
