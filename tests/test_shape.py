@@ -83,7 +83,7 @@ def test_modules_read_in_one_sitting() -> None:
 def test_weights_are_small_safetensors_and_nothing_else() -> None:
     kinds = {path.name for path in (ROOT / "weights").rglob("*") if path.is_file()}
     companions = {f"without_{source}.safetensors" for source in ("jsrt", "shenzhen", "wingspan")}
-    assert kinds <= {"active.json", "card.json", "model.safetensors", "text_mined.safetensors"} | companions
+    assert kinds == {"active.json", "card.json", "model.safetensors", "text_mined.safetensors"} | companions
     for path in (ROOT / "weights").rglob("*.safetensors"):
         assert path.stat().st_size < 50 * 1024 * 1024
 

@@ -92,7 +92,7 @@ def test_from_a_set_with_faults_to_a_promoted_version_and_back(
     expect(page.get_by_text("Nothing is said of Pleural Effusion").first).to_be_visible()
     drawn(page)
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_text("from efficientnet-lite0-3: finished").first).to_be_visible()
+    expect(page.get_by_text("from efficientnet-lite0-4: finished").first).to_be_visible()
     expect(page.get_by_text("Expected calibration error, Cardiomegaly").first).to_be_visible()
     expect(page.get_by_text(re.compile("Better:|Not shown to be better"))).to_be_visible()
     expect(page.get_by_test_id("stPlotlyChart")).to_have_count(2)  # ROC and reliability
@@ -105,7 +105,7 @@ def test_from_a_set_with_faults_to_a_promoted_version_and_back(
     promote.click()
     expect(page.get_by_text("reads from the next radiograph on")).to_be_visible()
     version = str(WeightStore(weights).active("findings"))
-    assert version.startswith("efficientnet-lite0-3-quick-")
+    assert version.startswith("efficientnet-lite0-4-quick-")
     page.get_by_role("link", name="Read").first.click()
     wait_for_findings(page)
     expect(page.get_by_text(version).first).to_be_attached()
@@ -117,7 +117,7 @@ def test_from_a_set_with_faults_to_a_promoted_version_and_back(
     drawn(page)
     page.get_by_role("button", name="Roll back").click()
     expect(page.get_by_text("Rolled back:")).to_be_visible()
-    assert WeightStore(weights).active("findings") == "efficientnet-lite0-3"
+    assert WeightStore(weights).active("findings") == "efficientnet-lite0-4"
 
 
 def test_a_job_goes_on_without_the_app_and_two_sessions_see_the_same_queue(
@@ -164,5 +164,5 @@ def test_a_job_goes_on_without_the_app_and_two_sessions_see_the_same_queue(
         page.goto(f"{address}/train")
         expect(page.get_by_text("batches of epoch").first).to_be_visible()
         page.get_by_role("button", name="Cancel", exact=True).first.click()
-        expect(page.get_by_text("Job 1: findings, full, from efficientnet-lite0-3: cancelled")).to_be_visible()
-        expect(page.get_by_text("Job 2: findings, quick, from efficientnet-lite0-3: finished")).to_be_visible()
+        expect(page.get_by_text("Job 1: findings, full, from efficientnet-lite0-4: cancelled")).to_be_visible()
+        expect(page.get_by_text("Job 2: findings, quick, from efficientnet-lite0-4: finished")).to_be_visible()

@@ -94,7 +94,7 @@ def thirty(tmp_path: Path, chest_pixels: np.ndarray) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("base", ["efficientnet-lite0-3", "seven-layer-3"])
+@pytest.mark.parametrize("base", ["efficientnet-lite0-4", "seven-layer-3", "seven-layer-4"])
 def test_full_trains_every_classifier(
     base: str, thirty: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
