@@ -203,11 +203,11 @@ def draw_calibration(calibration: dict[str, Any]) -> None:
                 "Slope": f"{one['slope']:.3f}",
                 "Intercept": f"{one['intercept']:.3f}",
                 "None of the five": f"{one['absence']:.3f}" if one.get("absence") else "",
-                "Chosen by": calibration["rule"],
             }
             for name, one in rows
         )
     )
+    st.caption(plain(calibration["rule"]))
     st.caption(
         "Log-odds are slope times the network's score, plus the weighted measurements below, plus intercept. "
         "No Finding: plus its weight times the log-probability that none of the five is there, were they independent."
