@@ -204,8 +204,8 @@ def _fit_stack(
     unseen = np.full(len(labels), np.nan)
     for fitted, scored in folds(data, seed + 1):
         fitted = fitted[known[fitted]]
-        unseen[scored] = _stack(inputs[fitted], labels[fitted]).decision_function(inputs[scored])
-    model = _stack(inputs[known], labels[known])
+        unseen[scored] = _regression(inputs[fitted], labels[fitted]).decision_function(inputs[scored])
+    model = _regression(inputs[known], labels[known])
     weights = model.coef_[0, : len(logits)] / spread
     stack = _Stack(
         logits=tuple(weights.tolist()),
@@ -231,7 +231,7 @@ def _calibration(stack: _Stack, quantities: int, told_of_others: bool) -> Findin
     return FindingCalibration(1.0, geometry, stack.intercept, threshold, low, high, absence)
 
 
-def _stack(inputs: np.ndarray, labels: np.ndarray) -> LogisticRegression:
+def _regression(inputs: np.ndarray, labels: np.ndarray) -> LogisticRegression:
     return LogisticRegression(C=STACK_STRENGTH, max_iter=1000).fit(inputs, labels)
 
 
